@@ -1,0 +1,34 @@
+// What every subcommand shares: the options that work everywhere, talk on stderr, results on stdout.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+#include "engine/core/fields.h"
+
+namespace fovea::apps {
+
+// Options that `fovea` accepts in front of or behind any subcommand (design: cli contract, general rules).
+struct CommonOptions {
+  std::string device = "auto";
+  std::string engine = "auto";
+  std::string precision = "fp32";
+  int threads = 0;  // 0: every core
+  std::uint64_t seed = 0;
+  bool json = false, quiet = false, force = false;
+};
+
+// The one instance, filled by the parser before any subcommand's callback runs.
+CommonOptions& common();
+
+// A line on stderr, unless --quiet.
+void talk(const std::string& line);
+
+// Prints `document` as the result.
+void print_json(const Json& document);
+
+// Each adds its subcommands; their callbacks do the work and throw Error.
+void add_data_commands(CLI::App& app);
+
+}  // namespace fovea::apps

@@ -1,0 +1,65 @@
+// The `fovea` command: parses, calls one subcommand, turns an Error into one line and exit code 1.
+#include <omp.h>
+
+#include <iostream>
+
+#include "apps/common.h"
+
+namespace fovea::apps {
+
+CommonOptions& common() {
+  static CommonOptions options;
+  return options;
+}
+
+void talk(const std::string& line) {
+  if (!common().quiet) std::cerr << line << '\n';
+}
+
+void print_json(const Json& document) { std::cout << document.dump(2) << '\n'; }
+
+namespace {
+
+void add_common_options(CLI::App& app) {
+  CommonOptions& o = common();
+  app.add_option("--device", o.device, "auto | cpu | reference | cuda[:N]")->capture_default_str()->group("Everywhere");
+  app.add_option("--engine", o.engine, "own | library | auto")
+      ->check(CLI::IsMember({"own", "library", "auto"}))->capture_default_str()->group("Everywhere");
+  app.add_option("--precision", o.precision, "fp32 | tf32 | bf16")
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))->capture_default_str()->group("Everywhere");
+  app.add_option("--threads", o.threads, "worker threads, 0 = every core")
+      ->check(CLI::Range(0, 4096))->capture_default_str()->group("Everywhere");
+  app.add_option("--seed", o.seed, "seed of every random number")->capture_default_str()->group("Everywhere");
+  app.add_flag("--json", o.json, "stdout is one JSON document")->group("Everywhere");
+  app.add_flag("--quiet", o.quiet, "nothing on stderr but errors")->group("Everywhere");
+  app.add_flag("--force", o.force, "overwrite existing outputs")->group("Everywhere");
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Fovea: train, evaluate and explain face classifiers.", "fovea"};
+  app.set_version_flag("--version", FOVEA_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  add_common_options(app);
+  app.parse_complete_callback([] {
+    if (common().threads > 0) omp_set_num_threads(common().threads);
+  });
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+}
+
+}  // namespace
+}  // namespace fovea::apps
+
+int main(int argc, char** argv) {
+  try {
+    return fovea::apps::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "fovea: error: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,87 @@
+#include "engine/core/file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+namespace fovea {
+
+std::string read_file(const std::filesystem::path& path) {
+  std::error_code error;
+  require(!std::filesystem::is_directory(path, error), "cannot read ", path.string(), ": it is a folder, expected a file");
+  std::ifstream in(path, std::ios::binary);
+  require(in.good(), "cannot read ", path.string(), ": ", std::strerror(errno));
+  std::string content{std::istreambuf_iterator<char>(in), {}};
+  require(!in.bad(), "cannot read ", path.string(), ": ", std::strerror(errno));
+  return content;
+}
+
+Json read_json_file(const std::filesystem::path& path) {
+  const std::string text = read_file(path);
+  try {
+    return Json::parse(text, nullptr, true, /*ignore_comments=*/true);
+  } catch (const Json::parse_error& error) {
+    const auto at = std::min<std::size_t>(error.byte ? error.byte - 1 : 0, text.size());
+    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+    const std::size_t line_start = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
+    throw Error(str("syntax error in ", path.string(), ":", line, ":", at - line_start + 1,
+                    ": this is not JSON from here on"));
+  }
+}
+
+AtomicFile::AtomicFile(std::filesystem::path path, bool overwrite) : path_(std::move(path)) {
+  std::error_code ignored;
+  require(overwrite || !std::filesystem::exists(path_, ignored), "output exists: ", path_.string(),
+          ", expected a new name (or --force)");
+  temporary_ = path_;
+  temporary_ += str(".tmp", ::getpid());
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) fail("cannot create", errno);
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+    ::unlink(temporary_.c_str());
+  }
+}
+
+void AtomicFile::fail(const char* action, int error) {
+  throw Error(str(action, " ", path_.string(), ": ", std::strerror(error)));
+}
+
+void AtomicFile::write(const void* data, std::size_t size) {
+  const auto* bytes = static_cast<const char*>(data);
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t written = ::write(descriptor_, bytes + done, size - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("cannot write", errno);
+    done += static_cast<std::size_t>(written);
+  }
+  size_ += size;
+}
+
+void AtomicFile::commit() {
+  if (::fsync(descriptor_) != 0) fail("cannot write", errno);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot rename into", errno);
+  ::close(descriptor_);
+  descriptor_ = -1;
+  // The rename itself must survive a power cut: sync the folder too (best effort: some file systems refuse).
+  const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+  if (const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0) {
+    (void)::fsync(fd);
+    ::close(fd);
+  }
+}
+
+void write_file(const std::filesystem::path& path, std::string_view content, bool overwrite) {
+  AtomicFile file(path, overwrite);
+  file.write(content);
+  file.commit();
+}
+
+}  // namespace fovea

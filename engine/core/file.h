@@ -1,0 +1,48 @@
+// Files: whole-file reading, and writing that appears complete or not at all.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/core/fields.h"
+
+namespace fovea {
+
+// The file's bytes. Error "cannot read FILE: <reason>".
+[[nodiscard]] std::string read_file(const std::filesystem::path& path);
+
+// Parsed JSON; a syntax error names the file, line and column.
+[[nodiscard]] Json read_json_file(const std::filesystem::path& path);
+
+// A file written under a temporary name beside `path`; commit() syncs it to disk and renames it into place.
+// Destroyed without commit, it leaves nothing behind. Write errors (a full disk) throw Error naming `path`.
+class AtomicFile {
+ public:
+  // Error when `path` exists and `overwrite` is false.
+  explicit AtomicFile(std::filesystem::path path, bool overwrite = true);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, std::size_t size);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  // Bytes written so far.
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  void commit();
+
+ private:
+  void fail(const char* action, int error);
+
+  std::filesystem::path path_, temporary_;
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+// AtomicFile with the whole content at hand.
+void write_file(const std::filesystem::path& path, std::string_view content, bool overwrite = true);
+
+}  // namespace fovea
