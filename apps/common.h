@@ -1,4 +1,5 @@
-// What every subcommand shares: the options that work everywhere, talk on stderr, results on stdout.
+// What every subcommand shares: the options that work everywhere, talk on stderr, results on
+// stdout.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,7 +10,8 @@
 
 namespace fovea::apps {
 
-// Options that `fovea` accepts in front of or behind any subcommand (design: cli contract, general rules).
+// Options that `fovea` accepts in front of or behind any subcommand (design: cli contract, general
+// rules).
 struct CommonOptions {
   std::string device = "auto";
   std::string engine = "auto";

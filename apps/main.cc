@@ -22,14 +22,24 @@ namespace {
 
 void add_common_options(CLI::App& app) {
   CommonOptions& o = common();
-  app.add_option("--device", o.device, "auto | cpu | reference | cuda[:N]")->capture_default_str()->group("Everywhere");
+  app.add_option("--device", o.device, "auto | cpu | reference | cuda[:N]")
+      ->capture_default_str()
+      ->group("Everywhere");
   app.add_option("--engine", o.engine, "own | library | auto")
-      ->check(CLI::IsMember({"own", "library", "auto"}))->capture_default_str()->group("Everywhere");
+      ->check(CLI::IsMember({"own", "library", "auto"}))
+      ->capture_default_str()
+      ->group("Everywhere");
   app.add_option("--precision", o.precision, "fp32 | tf32 | bf16")
-      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))->capture_default_str()->group("Everywhere");
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
+      ->capture_default_str()
+      ->group("Everywhere");
   app.add_option("--threads", o.threads, "worker threads, 0 = every core")
-      ->check(CLI::Range(0, 4096))->capture_default_str()->group("Everywhere");
-  app.add_option("--seed", o.seed, "seed of every random number")->capture_default_str()->group("Everywhere");
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str()
+      ->group("Everywhere");
+  app.add_option("--seed", o.seed, "seed of every random number")
+      ->capture_default_str()
+      ->group("Everywhere");
   app.add_flag("--json", o.json, "stdout is one JSON document")->group("Everywhere");
   app.add_flag("--quiet", o.quiet, "nothing on stderr but errors")->group("Everywhere");
   app.add_flag("--force", o.force, "overwrite existing outputs")->group("Everywhere");

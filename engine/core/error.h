@@ -37,7 +37,8 @@ namespace detail {
 }
 }  // namespace detail
 
-// Throws Error naming the source line unless `condition` holds. For what only a defect of Fovea can break.
+// Throws Error naming the source line unless `condition` holds. For what only a defect of Fovea can
+// break.
 constexpr void expects(bool condition, const char* what,
                        std::source_location where = std::source_location::current()) {
   if (!condition) detail::throw_internal_error(what, where);

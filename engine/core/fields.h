@@ -2,8 +2,9 @@
 //   template <class Self, class V> static void visit(Self& p, V&& v) { v("kernel", p.kernel); ... }
 // and JSON reading, JSON writing and the names shown by help come from that one list.
 //
-// Supported field types: bool, int, int64_t, float, double, std::string, enums with an enum_names<E> table,
-// std::array<T, 2> (JSON: [a, b] or one number for both), std::vector of these, and structs with visit.
+// Supported field types: bool, int, int64_t, float, double, std::string, enums with an
+// enum_names<E> table, std::array<T, 2> (JSON: [a, b] or one number for both), std::vector of
+// these, and structs with visit.
 #pragma once
 
 #include <array>
@@ -20,7 +21,8 @@ namespace fovea {
 
 using Json = nlohmann::ordered_json;
 
-// Specialise as: template <> inline constexpr EnumTable<Mode, 2> enum_names<Mode>{{{"max", Mode::kMax}, ...}};
+// Specialise as: template <> inline constexpr EnumTable<Mode, 2> enum_names<Mode>{{{"max",
+// Mode::kMax}, ...}};
 template <class E, std::size_t N>
 using EnumTable = std::array<std::pair<std::string_view, E>, N>;
 template <class E>
@@ -35,16 +37,21 @@ template <class E>
 }
 
 // The known name nearest to `name` when it is near enough to be a slip of the keyboard, else "".
-[[nodiscard]] std::string nearest_name(std::string_view name, const std::vector<std::string>& known);
+[[nodiscard]] std::string nearest_name(std::string_view name,
+                                       const std::vector<std::string>& known);
 
 // ", did you mean 'kernel'?" or "" — for the end of an unknown-name message.
-[[nodiscard]] std::string did_you_mean(std::string_view name, const std::vector<std::string>& known);
+[[nodiscard]] std::string did_you_mean(std::string_view name,
+                                       const std::vector<std::string>& known);
 
-// The double nearest to the shortest decimal that reads back as `value`: prints 0.01, not 0.009999999776.
+// The double nearest to the shortest decimal that reads back as `value`: prints 0.01, not
+// 0.009999999776.
 [[nodiscard]] double shortest_double(float value);
 
 template <class T>
-concept Visitable = requires(T& value) { T::visit(value, [](std::string_view, auto&) {}); };
+concept Visitable = requires(T& value) {
+  T::visit(value, [](std::string_view, auto&) {});
+};
 
 // `where` is what an error message names: "nets/caffenet.json: layers[3]".
 template <class T>
@@ -54,8 +61,10 @@ template <class T>
 
 namespace detail {
 
-[[noreturn]] inline void wrong_type(const Json& json, const std::string& where, std::string_view expected) {
-  throw Error(str("wrong value in ", where, ": ", json.dump().substr(0, 60), ", expected ", expected));
+[[noreturn]] inline void wrong_type(const Json& json, const std::string& where,
+                                    std::string_view expected) {
+  throw Error(
+      str("wrong value in ", where, ": ", json.dump().substr(0, 60), ", expected ", expected));
 }
 
 template <class T>
@@ -79,7 +88,8 @@ void read_enum(const Json& json, E& value, const std::string& where) {
   }
   std::string list;
   for (const auto& name : known) list += (list.empty() ? "" : " | ") + name;
-  wrong_type(json, where, list + (json.is_string() ? did_you_mean(json.get<std::string>(), known) : ""));
+  wrong_type(json, where,
+             list + (json.is_string() ? did_you_mean(json.get<std::string>(), known) : ""));
 }
 
 template <class T>
@@ -151,7 +161,8 @@ void read_json(const Json& json, T& value, const std::string& where) {
         read_json(element, field, where + "." + k);
       });
       if (!known) {
-        throw Error(str("unknown key in ", where, ": '", key, "'", did_you_mean(key, field_names<T>())));
+        throw Error(
+            str("unknown key in ", where, ": '", key, "'", did_you_mean(key, field_names<T>())));
       }
     }
   }

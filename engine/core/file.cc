@@ -12,7 +12,8 @@ namespace fovea {
 
 std::string read_file(const std::filesystem::path& path) {
   std::error_code error;
-  require(!std::filesystem::is_directory(path, error), "cannot read ", path.string(), ": it is a folder, expected a file");
+  require(!std::filesystem::is_directory(path, error), "cannot read ", path.string(),
+          ": it is a folder, expected a file");
   std::ifstream in(path, std::ios::binary);
   require(in.good(), "cannot read ", path.string(), ": ", std::strerror(errno));
   std::string content{std::istreambuf_iterator<char>(in), {}};
@@ -26,7 +27,8 @@ Json read_json_file(const std::filesystem::path& path) {
     return Json::parse(text, nullptr, true, /*ignore_comments=*/true);
   } catch (const Json::parse_error& error) {
     const auto at = std::min<std::size_t>(error.byte ? error.byte - 1 : 0, text.size());
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+    const auto line =
+        1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
     const std::size_t line_start = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
     throw Error(str("syntax error in ", path.string(), ":", line, ":", at - line_start + 1,
                     ": this is not JSON from here on"));
@@ -70,7 +72,8 @@ void AtomicFile::commit() {
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot rename into", errno);
   ::close(descriptor_);
   descriptor_ = -1;
-  // The rename itself must survive a power cut: sync the folder too (best effort: some file systems refuse).
+  // The rename itself must survive a power cut: sync the folder too (best effort: some file systems
+  // refuse).
   const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
   if (const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0) {
     (void)::fsync(fd);

@@ -18,8 +18,9 @@ namespace fovea {
 // Parsed JSON; a syntax error names the file, line and column.
 [[nodiscard]] Json read_json_file(const std::filesystem::path& path);
 
-// A file written under a temporary name beside `path`; commit() syncs it to disk and renames it into place.
-// Destroyed without commit, it leaves nothing behind. Write errors (a full disk) throw Error naming `path`.
+// A file written under a temporary name beside `path`; commit() syncs it to disk and renames it
+// into place. Destroyed without commit, it leaves nothing behind. Write errors (a full disk) throw
+// Error naming `path`.
 class AtomicFile {
  public:
   // Error when `path` exists and `overwrite` is false.

@@ -24,11 +24,13 @@ std::vector<float> convert(const char* bytes, std::int64_t count) {
 }
 
 // The text after "'key':" in the header's Python dict, up to the next comma at this level.
-std::string header_value(const std::string& header, const std::string& key, const std::string& file) {
+std::string header_value(const std::string& header, const std::string& key,
+                         const std::string& file) {
   const auto at = header.find("'" + key + "':");
   require(at != std::string::npos, "not a .npy file: ", file, ": no '", key, "' in its header");
   auto begin = header.find_first_not_of(' ', at + key.size() + 3);
-  const auto end = header[begin] == '(' ? header.find(')', begin) + 1 : header.find_first_of(",}", begin);
+  const auto end =
+      header[begin] == '(' ? header.find(')', begin) + 1 : header.find_first_of(",}", begin);
   return header.substr(begin, end - begin);
 }
 
@@ -43,7 +45,8 @@ Shape parse_shape(const std::string& text, const std::string& file) {
       ++i;
     }
   }
-  require(extents.size() <= Shape::kMaxRank, "array in ", file, ": ", extents.size(), " axes, expected at most four");
+  require(extents.size() <= Shape::kMaxRank, "array in ", file, ": ", extents.size(),
+          " axes, expected at most four");
   return Shape(extents);
 }
 
@@ -52,12 +55,14 @@ Shape parse_shape(const std::string& text, const std::string& file) {
 Tensor<float> read_npy(const std::filesystem::path& path) {
   const std::string bytes = read_file(path);
   const std::string file = path.string();
-  require(bytes.size() >= 10 && std::memcmp(bytes.data(), kMagic, 6) == 0, "not a .npy file: ", file);
+  require(bytes.size() >= 10 && std::memcmp(bytes.data(), kMagic, 6) == 0,
+          "not a .npy file: ", file);
   const bool version1 = bytes[6] == 1;
   std::uint32_t length = 0;
   std::memcpy(&length, bytes.data() + 8, version1 ? 2 : 4);
   const std::size_t start = (version1 ? 10U : 12U) + std::size_t{length};
-  require(bytes.size() >= start, "truncated file: ", file, ": ", bytes.size(), " bytes, expected a header of ", start);
+  require(bytes.size() >= start, "truncated file: ", file, ": ", bytes.size(),
+          " bytes, expected a header of ", start);
   const std::string header = bytes.substr(version1 ? 10 : 12, length);
   require(header_value(header, "fortran_order", file) == "False", "array in ", file,
           ": Fortran order, expected C order");
@@ -66,13 +71,17 @@ Tensor<float> read_npy(const std::filesystem::path& path) {
   const char* data = bytes.data() + start;
   const auto check = [&](std::size_t element) {
     const auto expected = start + element * static_cast<std::size_t>(shape.count());
-    require(bytes.size() == expected, "truncated file: ", file, ": ", bytes.size(), " bytes, expected ", expected);
+    require(bytes.size() == expected, "truncated file: ", file, ": ", bytes.size(),
+            " bytes, expected ", expected);
   };
   if (type == "'<f4'") return check(4), Tensor<float>(shape, convert<float>(data, shape.count()));
   if (type == "'<f8'") return check(8), Tensor<float>(shape, convert<double>(data, shape.count()));
-  if (type == "'|u1'") return check(1), Tensor<float>(shape, convert<std::uint8_t>(data, shape.count()));
-  if (type == "'<i4'") return check(4), Tensor<float>(shape, convert<std::int32_t>(data, shape.count()));
-  if (type == "'<i8'") return check(8), Tensor<float>(shape, convert<std::int64_t>(data, shape.count()));
+  if (type == "'|u1'")
+    return check(1), Tensor<float>(shape, convert<std::uint8_t>(data, shape.count()));
+  if (type == "'<i4'")
+    return check(4), Tensor<float>(shape, convert<std::int32_t>(data, shape.count()));
+  if (type == "'<i8'")
+    return check(8), Tensor<float>(shape, convert<std::int64_t>(data, shape.count()));
   throw Error(str("array in ", file, ": type ", type, ", expected '<f4'"));
 }
 

@@ -1,4 +1,5 @@
-// NumPy .npy files, format version 1.0, C order, little-endian: how Fovea exchanges arrays with Python.
+// NumPy .npy files, format version 1.0, C order, little-endian: how Fovea exchanges arrays with
+// Python.
 #pragma once
 
 #include <filesystem>
@@ -12,6 +13,7 @@ namespace fovea {
 [[nodiscard]] Tensor<float> read_npy(const std::filesystem::path& path);
 
 // Writes float32. The file appears complete or not at all.
-void write_npy(const std::filesystem::path& path, TensorView<const float> tensor, bool overwrite = true);
+void write_npy(const std::filesystem::path& path, TensorView<const float> tensor,
+               bool overwrite = true);
 
 }  // namespace fovea

@@ -1,7 +1,9 @@
-// Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+// Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as
+// easy as 1, 2, 3").
 //
-// Every random number of Fovea is a pure function of (seed, purpose, iteration, index): nothing is drawn from a
-// running generator, so that any part of a run can be repeated, resumed or computed on another device.
+// Every random number of Fovea is a pure function of (seed, purpose, iteration, index): nothing is
+// drawn from a running generator, so that any part of a run can be repeated, resumed or computed on
+// another device.
 #pragma once
 
 #include <array>
@@ -14,13 +16,13 @@ namespace fovea {
 
 // What the numbers are for; a purpose's value is part of saved runs and never changes its meaning.
 enum class RandomPurpose : std::uint32_t {
-  kFiller = 1,       // iteration = index of the learnable blob
-  kDropout = 2,      // iteration = training iteration * 4096 + layer index
-  kShuffle = 3,      // iteration = epoch
-  kCrop = 4,         // iteration = position of the record in the whole run
-  kMirror = 5,       // as kCrop
-  kSynthFace = 6,    // iteration = face index
-  kSplit = 7,        // train / validation draw; iteration = fold
+  kFiller = 1,     // iteration = index of the learnable blob
+  kDropout = 2,    // iteration = training iteration * 4096 + layer index
+  kShuffle = 3,    // iteration = epoch
+  kCrop = 4,       // iteration = position of the record in the whole run
+  kMirror = 5,     // as kCrop
+  kSynthFace = 6,  // iteration = face index
+  kSplit = 7,      // train / validation draw; iteration = fold
   kSmoothGrad = 8,
   kAttribution = 9,  // random baselines of the faithfulness measures
   kTest = 100,
@@ -38,8 +40,9 @@ constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53} * counter[0];
     const std::uint64_t p1 = std::uint64_t{0xCD9E8D57} * counter[2];
-    counter = {static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(p1),
-               static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(p0)};
+    counter = {
+        static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(p1),
+        static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(p0)};
     key = {key[0] + 0x9E3779B9, key[1] + 0xBB67AE85};
   }
   return counter;
@@ -48,10 +51,11 @@ constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c
 // Words 4*block .. 4*block+3 of the stream that `key` names.
 // Counter = (block low, block high ^ purpose << 20, iteration low, iteration high), key = seed.
 constexpr std::array<std::uint32_t, 4> random_words(const RandomKey& key, std::uint64_t block) {
-  return philox4x32({static_cast<std::uint32_t>(block),
-                     static_cast<std::uint32_t>(block >> 32) ^ (static_cast<std::uint32_t>(key.purpose) << 20),
-                     static_cast<std::uint32_t>(key.iteration), static_cast<std::uint32_t>(key.iteration >> 32)},
-                    {static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32)});
+  return philox4x32(
+      {static_cast<std::uint32_t>(block),
+       static_cast<std::uint32_t>(block >> 32) ^ (static_cast<std::uint32_t>(key.purpose) << 20),
+       static_cast<std::uint32_t>(key.iteration), static_cast<std::uint32_t>(key.iteration >> 32)},
+      {static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32)});
 }
 
 constexpr std::uint32_t random_word(const RandomKey& key, std::uint64_t index) {
@@ -65,11 +69,13 @@ constexpr float random_uniform(const RandomKey& key, std::uint64_t index) {
 }
 
 // Uniform integer in [0, bound), bound >= 1; the multiply-shift bias is below bound / 2^32.
-constexpr std::uint32_t random_below(const RandomKey& key, std::uint64_t index, std::uint32_t bound) {
+constexpr std::uint32_t random_below(const RandomKey& key, std::uint64_t index,
+                                     std::uint32_t bound) {
   return static_cast<std::uint32_t>((std::uint64_t{random_word(key, index)} * bound) >> 32);
 }
 
-// Standard normal (Box-Muller, in double so that equal words give equal values on every machine we build on).
+// Standard normal (Box-Muller, in double so that equal words give equal values on every machine we
+// build on).
 inline float random_normal(const RandomKey& key, std::uint64_t index) {
   const auto words = random_words(key, index / 2);
   const std::uint32_t a = words[(index % 2) * 2], b = words[(index % 2) * 2 + 1];

@@ -1,7 +1,7 @@
 // Shape: the extents of a dense tensor, outermost first, at most four axes.
 //
-// Letters used everywhere: N images, C channels, H W rows and columns of an input; K output channels,
-// R S rows and columns of a filter, P Q rows and columns of an output.
+// Letters used everywhere: N images, C channels, H W rows and columns of an input; K output
+// channels, R S rows and columns of a filter, P Q rows and columns of an output.
 #pragma once
 
 #include <array>
@@ -36,7 +36,9 @@ class Shape {
   [[nodiscard]] const std::int64_t* end() const { return extents_.data() + rank_; }
 
   // Missing trailing axes count as 1, so (N, C) reads as (N, C, 1, 1).
-  [[nodiscard]] constexpr std::int64_t axis_or_one(int axis) const { return axis < rank_ ? extents_[axis] : 1; }
+  [[nodiscard]] constexpr std::int64_t axis_or_one(int axis) const {
+    return axis < rank_ ? extents_[axis] : 1;
+  }
   [[nodiscard]] constexpr std::int64_t n() const { return axis_or_one(0); }
   [[nodiscard]] constexpr std::int64_t c() const { return axis_or_one(1); }
   [[nodiscard]] constexpr std::int64_t h() const { return axis_or_one(2); }

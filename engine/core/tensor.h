@@ -22,7 +22,9 @@ struct TensorView {
   T& operator()(std::int64_t n, std::int64_t c, std::int64_t h = 0, std::int64_t w = 0) const {
     return data[((n * shape.c() + c) * shape.h() + h) * shape.w() + w];
   }
-  operator TensorView<const T>() const { return {data, shape}; }  // NOLINT: a view of const is always safe
+  operator TensorView<const T>() const {
+    return {data, shape};
+  }  // NOLINT: a view of const is always safe
 };
 
 template <class T>
@@ -31,9 +33,11 @@ struct Tensor {
   std::vector<T> values = std::vector<T>(1);
 
   Tensor() = default;
-  explicit Tensor(const Shape& s, T fill = T{}) : shape(s), values(static_cast<std::size_t>(s.count()), fill) {}
+  explicit Tensor(const Shape& s, T fill = T{})
+      : shape(s), values(static_cast<std::size_t>(s.count()), fill) {}
   Tensor(const Shape& s, std::vector<T> v) : shape(s), values(std::move(v)) {
-    expects(static_cast<std::int64_t>(values.size()) == shape.count(), "as many values as the shape says");
+    expects(static_cast<std::int64_t>(values.size()) == shape.count(),
+            "as many values as the shape says");
   }
 
   [[nodiscard]] TensorView<T> view() { return {values.data(), shape}; }

@@ -27,7 +27,8 @@ struct Params {
 
 }  // namespace
 template <>
-inline constexpr EnumTable<Mode, 2> enum_names<Mode>{{{"max", Mode::kMax}, {"average", Mode::kAverage}}};
+inline constexpr EnumTable<Mode, 2> enum_names<Mode>{
+    {{"max", Mode::kMax}, {"average", Mode::kAverage}}};
 namespace {
 
 std::string message_of(const auto& action) {
@@ -79,8 +80,9 @@ TEST(Fields, ReadWhatTheyWrote) {
 
 TEST(Fields, SayWhatIsWrong) {
   Params p;
-  EXPECT_EQ(message_of([&] { read_json(Json::parse(R"({"kernal": 3})"), p, "net.json: layers[0]"); }),
-            "unknown key in net.json: layers[0]: 'kernal', did you mean 'kernel'?");
+  EXPECT_EQ(
+      message_of([&] { read_json(Json::parse(R"({"kernal": 3})"), p, "net.json: layers[0]"); }),
+      "unknown key in net.json: layers[0]: 'kernal', did you mean 'kernel'?");
   EXPECT_EQ(message_of([&] { read_json(Json::parse(R"({"mode": "maxx"})"), p, "n"); }),
             "wrong value in n.mode: \"maxx\", expected max | average, did you mean 'max'?");
   EXPECT_EQ(message_of([&] { read_json(Json::parse(R"({"ceil": 1})"), p, "n"); }),

@@ -1,0 +1,82 @@
+// Runs a graph on one device: plans once (implementations, layouts, fusions, memory), then executes
+// without allocating.
+//
+// Not thread-safe: one executor, one thread calls it (the operations use all OpenMP threads
+// themselves).
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/core/tensor.h"
+#include "engine/graph/graph.h"
+
+namespace fovea {
+
+struct ExecutorOptions {
+  std::string device = "cpu";  // cpu | reference
+  bool training = false;       // backward() is available; dropout draws
+  bool keep_all = false;   // no two live tensors share memory after forward: every blob can be read
+  std::uint64_t seed = 0;  // dropout
+};
+
+// What the planner decided for one step, for `net show`, `bench` and tests.
+struct StepInfo {
+  std::string layer, implementation;  // "conv1+relu1", "onednn:convolution"
+  std::string layout;                 // of top 0
+};
+
+class Executor {
+ public:
+  Executor(Graph graph, const ExecutorOptions& options);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  [[nodiscard]] const Graph& graph() const;
+  [[nodiscard]] std::vector<StepInfo> steps() const;
+  [[nodiscard]] std::size_t arena_bytes() const;  // activations, gradients, state and scratch
+  [[nodiscard]] std::size_t peak_bytes() const;   // arena + parameters + parameter gradients
+
+  // Learnable parameters in net order (weights, then bias, of each layer), plain Caffe order and
+  // shape.
+  [[nodiscard]] std::size_t param_count() const;
+  [[nodiscard]] const ParamInfo& param_info(std::size_t k) const;
+  void set_param(std::size_t k, std::span<const float> values);
+  [[nodiscard]] std::vector<float> param(std::size_t k) const;
+  [[nodiscard]] std::vector<float> param_grad(std::size_t k) const;
+
+  // The same in the planned layout, for elementwise updates; padding is zero in all of them and
+  // must stay so. Call params_updated() after writing.
+  [[nodiscard]] std::span<float> packed_param(std::size_t k);
+  [[nodiscard]] std::span<float> packed_grad(std::size_t k);
+  void params_updated();
+  // Conversion between plain and packed order for what shares a parameter's layout (solver
+  // history).
+  void pack(std::size_t k, std::span<const float> plain, std::span<float> packed) const;
+  void unpack(std::size_t k, std::span<const float> packed, std::span<float> plain) const;
+
+  // Memory of input `name` ("data": N,C,H,W; "label": N), to be filled before forward().
+  [[nodiscard]] TensorView<float> input(const std::string& name);
+
+  // `iteration` keys dropout. backward() needs training and a forward() before it; it starts from
+  // the losses.
+  void forward(std::uint64_t iteration = 0);
+  void backward(std::uint64_t iteration = 0);
+
+  // Sum of loss_weight * loss over the loss layers after forward().
+  [[nodiscard]] double loss() const;
+  // A tensor as plain NCHW / NC; by id, or by blob name (its final value).
+  [[nodiscard]] Tensor<float> tensor(int id) const;
+  [[nodiscard]] Tensor<float> blob(const std::string& name) const;
+  // Gradient of a tensor after backward(), where the plan kept it (keep_all).
+  [[nodiscard]] Tensor<float> tensor_grad(int id) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fovea
