@@ -24,7 +24,8 @@ struct ExecutorOptions {
 
 // What the planner decided for one step, for `net show`, `bench` and tests.
 struct StepInfo {
-  std::string layer, implementation;  // "conv1+relu1", "onednn:convolution"
+  int node = -1;                      // of the graph; -1 = a change of layout
+  std::string label, implementation;  // "conv1+relu1", "onednn:convolution"
   std::string layout;                 // of top 0
 };
 
@@ -71,8 +72,8 @@ class Executor {
   // A tensor as plain NCHW / NC; by id, or by blob name (its final value).
   [[nodiscard]] Tensor<float> tensor(int id) const;
   [[nodiscard]] Tensor<float> blob(const std::string& name) const;
-  // Gradient of a tensor after backward(), where the plan kept it (keep_all).
-  [[nodiscard]] Tensor<float> tensor_grad(int id) const;
+  // The memory of a tensor, in the layout of the plan.
+  [[nodiscard]] OpTensor raw(int id) const;
 
  private:
   struct Impl;

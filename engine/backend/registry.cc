@@ -1,0 +1,34 @@
+#include "engine/backend/registry.h"
+
+#include "engine/core/fields.h"
+
+namespace fovea {
+namespace {
+
+// Lists hold every implementation, best first; an entry is a candidate where supports() finds
+// nothing against it.
+const std::vector<const Implementation*> kCpu = {};
+const std::vector<const Implementation*> kReference = {};
+
+}  // namespace
+
+std::vector<std::string_view> known_devices() { return {"cpu", "reference"}; }
+
+std::vector<const Implementation*> implementations(std::string_view device, const OpParams& op) {
+  (void)op;
+  if (device == "cpu") return kCpu;
+  if (device == "reference") return kReference;
+  throw Error(str("unknown device: '", device, "', expected cpu | reference"));
+}
+
+ChosenOp create_op(std::string_view device, const OpProblem& problem) {
+  std::string reasons;
+  for (const Implementation* candidate : implementations(device, problem.params)) {
+    const std::string reason = candidate->supports(problem);
+    if (reason.empty()) return {candidate->create(problem), candidate->name};
+    reasons += str(reasons.empty() ? "" : "; ", candidate->name, ": ", reason);
+  }
+  throw Error(str("no implementation on device ", device, ": ", reasons));
+}
+
+}  // namespace fovea

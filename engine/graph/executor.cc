@@ -1,0 +1,328 @@
+#include "engine/graph/executor.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/core/buffer.h"
+#include "engine/graph/arena.h"
+#include "engine/graph/plan.h"
+#include "kernels/cpu/reorder.h"
+
+namespace fovea {
+namespace {
+
+// Lives of storages, in time steps: forward of step s at s, backward of step s at 2 S - 1 - s.
+class Lives {
+ public:
+  Lives(const Plan& plan, const ExecutorOptions& options)
+      : plan_(plan),
+        options_(options),
+        steps_(static_cast<int>(plan.steps.size())),
+        end_(2 * steps_),
+        values_(static_cast<std::size_t>(plan.storages)),
+        grads_(static_cast<std::size_t>(plan.grad_storages)) {}
+
+  void collect(const Graph& graph) {
+    for (std::size_t s = 0; s < plan_.steps.size(); ++s) visit(plan_.steps[s], static_cast<int>(s));
+    // What the caller fills or reads stays for the whole run.
+    for (const int id : graph.inputs) keep(id);
+    for (std::size_t id = 0; id < graph.tensors.size(); ++id) {
+      if (options_.keep_all || graph.tensors[id].consumer < 0) keep(static_cast<int>(id));
+    }
+  }
+
+  [[nodiscard]] std::vector<Interval> intervals() const {
+    std::vector<Interval> all = values_;
+    all.insert(all.end(), grads_.begin(), grads_.end());
+    return all;
+  }
+
+ private:
+  static void extend(Interval& life, std::size_t bytes, int time) {
+    if (life.bytes == 0) life.first = life.last = time;
+    life.bytes = std::max(life.bytes, bytes);
+    life.first = std::min(life.first, time);
+    life.last = std::max(life.last, time);
+  }
+  void use_value(int id, int time) {
+    const PlannedTensor& t = plan_.tensors[static_cast<std::size_t>(id)];
+    extend(values_[static_cast<std::size_t>(t.storage)], bytes_of(t), time);
+  }
+  void use_grad(int id, int time) {
+    const PlannedTensor& t = plan_.tensors[static_cast<std::size_t>(id)];
+    if (t.grad_storage >= 0)
+      extend(grads_[static_cast<std::size_t>(t.grad_storage)], bytes_of(t), time);
+  }
+  static std::size_t bytes_of(const PlannedTensor& t) {
+    return static_cast<std::size_t>(storage_count(t.shape, t.layout)) * sizeof(float);
+  }
+  void visit(const PlannedStep& step, int s) {
+    const int back = end_ - 1 - s;
+    for (const int id : step.bottoms) {
+      use_value(id, s);
+      if (step.run_backward && step.op && step.op->backward_reads_bottoms()) use_value(id, back);
+      if (step.run_backward) use_grad(id, back);
+    }
+    for (const int id : step.tops) {
+      use_value(id, s);
+      if (step.run_backward && step.op && step.op->backward_reads_tops()) use_value(id, back);
+      if (step.run_backward) use_grad(id, back);
+    }
+  }
+  void keep(int graph_tensor) {
+    const int id = plan_.of_graph_tensor[static_cast<std::size_t>(graph_tensor)];
+    use_value(id, 0);
+    use_value(id, end_);
+  }
+
+  const Plan& plan_;
+  const ExecutorOptions& options_;
+  int steps_, end_;
+  std::vector<Interval> values_, grads_;
+};
+
+// A learnable parameter: which step owns it, where it lies.
+struct Param {
+  const ParamInfo* info;
+  const Op* op;
+  std::size_t slot;
+  std::size_t offset;  // floats, in params and grads
+  std::size_t count;   // packed floats
+};
+
+}  // namespace
+
+struct Executor::Impl {
+  Graph graph;
+  ExecutorOptions options;
+  Plan plan;
+  Buffer<std::byte> arena;
+  Buffer<float> params, grads;
+  std::vector<Param> param_table;
+  std::vector<std::size_t> value_offsets, grad_offsets, state_offsets;  // bytes into the arena
+  std::size_t scratch_offset = 0;
+
+  Impl(Graph g, const ExecutorOptions& o)
+      : graph(std::move(g)), options(o), plan(make_plan(graph, options)) {
+    allocate();
+    collect_params();
+    for (std::size_t s = 0; s < plan.steps.size(); ++s) {
+      if (plan.steps[s].op) plan.steps[s].op->bind(binding_of(s));
+    }
+  }
+
+  void allocate() {
+    Lives lives(plan, options);
+    lives.collect(graph);
+    std::vector<Interval> intervals = lives.intervals();
+    const int steps = static_cast<int>(plan.steps.size());
+    std::size_t scratch = 0;
+    for (int s = 0; s < steps; ++s) {
+      const PlannedStep& step = plan.steps[static_cast<std::size_t>(s)];
+      const int last = options.training ? 2 * steps - 1 - s : s;
+      intervals.push_back(
+          {.bytes = step.op ? step.op->state_bytes() : 0, .first = s, .last = last});
+      scratch = std::max(scratch, step.op ? step.op->scratch_bytes() : 0);
+    }
+    intervals.push_back({.bytes = scratch, .first = 0, .last = 2 * steps});
+    const ArenaLayout layout = plan_arena(intervals);
+    arena = Buffer<std::byte>(layout.bytes);
+    auto at = layout.offsets.begin();
+    const auto take = [&](int count) {
+      const auto first = at;
+      return std::vector<std::size_t>(first, at += count);
+    };
+    value_offsets = take(plan.storages);
+    grad_offsets = take(plan.grad_storages);
+    state_offsets = take(steps);
+    scratch_offset = *at;
+  }
+
+  void collect_params() {
+    std::size_t floats = 0;
+    for (const PlannedStep& step : plan.steps) {
+      if (step.node < 0) continue;
+      const Node& node = graph.nodes[static_cast<std::size_t>(step.node)];
+      for (std::size_t slot = 0; slot < node.params.size(); ++slot) {
+        const auto count = static_cast<std::size_t>(step.op->param_storage(slot));
+        param_table.push_back({&node.params[slot], step.op.get(), slot, floats, count});
+        floats += aligned(count * sizeof(float)) / sizeof(float);
+      }
+    }
+    params = Buffer<float>(floats);
+    if (options.training) grads = Buffer<float>(floats);
+  }
+
+  [[nodiscard]] OpTensor value(int id) const {
+    const PlannedTensor& t = plan.tensors[static_cast<std::size_t>(id)];
+    std::byte* data = arena.data() + value_offsets[static_cast<std::size_t>(t.storage)];
+    return {reinterpret_cast<float*>(data), t.shape, t.layout};
+  }
+  [[nodiscard]] OpTensor gradient(int id) const {
+    const PlannedTensor& t = plan.tensors[static_cast<std::size_t>(id)];
+    if (t.grad_storage < 0) return {nullptr, t.shape, t.layout};
+    std::byte* data = arena.data() + grad_offsets[static_cast<std::size_t>(t.grad_storage)];
+    return {reinterpret_cast<float*>(data), t.shape, t.layout};
+  }
+  [[nodiscard]] OpTensor graph_value(int id) const {
+    return value(plan.of_graph_tensor[static_cast<std::size_t>(id)]);
+  }
+
+  [[nodiscard]] OpBinding binding_of(std::size_t s) const {
+    const PlannedStep& step = plan.steps[s];
+    OpBinding binding;
+    for (const int id : step.bottoms) {
+      binding.bottoms.push_back(value(id));
+      binding.bottom_grads.push_back(gradient(id));
+    }
+    for (const int id : step.tops) {
+      binding.tops.push_back(value(id));
+      binding.top_grads.push_back(gradient(id));
+    }
+    for (const Param& param : param_table) {
+      if (param.op != step.op.get()) continue;
+      binding.params.push_back(params.data() + param.offset);
+      binding.param_grads.push_back(options.training ? grads.data() + param.offset : nullptr);
+    }
+    binding.state = arena.data() + state_offsets[s];
+    binding.scratch = arena.data() + scratch_offset;
+    return binding;
+  }
+
+  void params_updated() {
+    for (PlannedStep& step : plan.steps) {
+      if (step.op) step.op->params_changed();
+    }
+  }
+
+  void forward(std::uint64_t iteration) {
+    for (PlannedStep& step : plan.steps) {
+      if (step.op) {
+        step.op->forward(iteration);
+      } else {
+        reorder(value(step.bottoms[0]), value(step.tops[0]));
+      }
+    }
+  }
+
+  void backward(std::uint64_t iteration) {
+    for (auto step = plan.steps.rbegin(); step != plan.steps.rend(); ++step) {
+      if (!step->run_backward) continue;
+      if (step->op) {
+        step->op->backward(iteration);
+      } else {
+        reorder(gradient(step->tops[0]), gradient(step->bottoms[0]));
+      }
+    }
+  }
+};
+
+Executor::Executor(Graph graph, const ExecutorOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(graph), options)) {}
+Executor::~Executor() = default;
+
+const Graph& Executor::graph() const { return impl_->graph; }
+
+std::vector<StepInfo> Executor::steps() const {
+  std::vector<StepInfo> list;
+  for (const PlannedStep& step : impl_->plan.steps) {
+    const Layout layout = impl_->plan.tensors[static_cast<std::size_t>(step.tops[0])].layout;
+    list.push_back({.node = step.node,
+                    .label = step.label,
+                    .implementation = std::string(step.implementation),
+                    .layout = std::string(layout_name(layout))});
+  }
+  return list;
+}
+
+std::size_t Executor::arena_bytes() const { return impl_->arena.size(); }
+std::size_t Executor::peak_bytes() const {
+  return impl_->arena.size() + (impl_->params.size() + impl_->grads.size()) * sizeof(float);
+}
+
+std::size_t Executor::param_count() const { return impl_->param_table.size(); }
+const ParamInfo& Executor::param_info(std::size_t k) const {
+  return *impl_->param_table.at(k).info;
+}
+
+void Executor::set_param(std::size_t k, std::span<const float> values) {
+  pack(k, values, packed_param(k));
+}
+std::vector<float> Executor::param(std::size_t k) const {
+  const Param& p = impl_->param_table.at(k);
+  std::vector<float> plain(static_cast<std::size_t>(p.info->shape.count()));
+  unpack(k, {impl_->params.data() + p.offset, p.count}, plain);
+  return plain;
+}
+std::vector<float> Executor::param_grad(std::size_t k) const {
+  const Param& p = impl_->param_table.at(k);
+  expects(impl_->options.training, "a training executor has gradients");
+  std::vector<float> plain(static_cast<std::size_t>(p.info->shape.count()));
+  unpack(k, {impl_->grads.data() + p.offset, p.count}, plain);
+  return plain;
+}
+
+std::span<float> Executor::packed_param(std::size_t k) {
+  const Param& p = impl_->param_table.at(k);
+  return {impl_->params.data() + p.offset, p.count};
+}
+std::span<float> Executor::packed_grad(std::size_t k) {
+  const Param& p = impl_->param_table.at(k);
+  expects(impl_->options.training, "a training executor has gradients");
+  return {impl_->grads.data() + p.offset, p.count};
+}
+void Executor::params_updated() { impl_->params_updated(); }
+
+void Executor::pack(std::size_t k, std::span<const float> plain, std::span<float> packed) const {
+  const Param& p = impl_->param_table.at(k);
+  require(static_cast<std::int64_t>(plain.size()) == p.info->shape.count(), "wrong size for ",
+          p.info->name, ": ", plain.size(), " values, expected ", p.info->shape);
+  expects(packed.size() == p.count, "packed storage of the planned size");
+  p.op->pack_param(p.slot, plain.data(), packed.data());
+}
+void Executor::unpack(std::size_t k, std::span<const float> packed, std::span<float> plain) const {
+  const Param& p = impl_->param_table.at(k);
+  expects(
+      packed.size() == p.count && static_cast<std::int64_t>(plain.size()) == p.info->shape.count(),
+      "parameter storages of the planned sizes");
+  p.op->unpack_param(p.slot, packed.data(), plain.data());
+}
+
+TensorView<float> Executor::input(const std::string& name) {
+  for (const int id : impl_->graph.inputs) {
+    if (impl_->graph.tensors[static_cast<std::size_t>(id)].blob != name) continue;
+    const OpTensor tensor = impl_->graph_value(id);
+    return {tensor.data, tensor.shape};
+  }
+  throw Error(str("unknown input '", name, "' of net ", impl_->graph.name));
+}
+
+void Executor::forward(std::uint64_t iteration) { impl_->forward(iteration); }
+void Executor::backward(std::uint64_t iteration) {
+  expects(impl_->options.training, "backward needs a training executor");
+  impl_->backward(iteration);
+}
+
+double Executor::loss() const {
+  double sum = 0;
+  for (const Node& node : impl_->graph.nodes) {
+    if (const auto* loss = std::get_if<SoftmaxLossParams>(&node.op)) {
+      sum += static_cast<double>(loss->loss_weight) * impl_->graph_value(node.tops[0]).data[0];
+    }
+  }
+  return sum;
+}
+
+OpTensor Executor::raw(int id) const { return impl_->graph_value(id); }
+
+Tensor<float> Executor::tensor(int id) const {
+  const OpTensor from = impl_->graph_value(id);
+  Tensor<float> plain(from.shape);
+  reorder(from, {plain.values.data(), plain.shape, Layout::kPlain});
+  return plain;
+}
+Tensor<float> Executor::blob(const std::string& name) const {
+  return tensor(impl_->graph.find_blob(name));
+}
+
+}  // namespace fovea
