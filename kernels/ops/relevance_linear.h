@@ -1,0 +1,84 @@
+// Relevance of a linear layer (convolution, inner product) as a table of terms.
+//
+// With maps a on inputs and v, v' on weights and biases, group g, sign s, coefficient c of its
+// group:
+//   Z_g,j = sum_{t in g} s_t ( sum_i a_t(x_i) v_t(w_ij) + v'_t(b_j) )
+//   R_i   = sum_t c_g(t) s_t a_t(x_i) sum_j v_t(w_ij) S_g,j        S_g,j = R_j / stab(Z_g,j)
+// i runs over the inputs of output j (taps on padding have x = 0 and what flows there is lost), R_j
+// comes from above. A new rule is a new table. Sources per table: engine/relevance/rule_tables.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "engine/core/fields.h"
+
+namespace fovea {
+
+enum class InputMap : std::uint8_t { kIdentity, kPositive, kNegative };   // x, max(x,0), min(x,0)
+enum class WeightMap : std::uint8_t { kIdentity, kPositive, kNegative };  // w, max(w,0), min(w,0)
+enum class BiasMap : std::uint8_t {
+  kZero,
+  kIdentity,
+  kPositive,
+  kNegative
+};  // 0, b, max(b,0), min(b,0)
+
+// How S is formed from R and Z.
+enum class Stabilizer : std::uint8_t {
+  kEpsilon,     // R / (Z + sign(Z) epsilon); Z = 0 leaves R undivided, as the LRP Toolbox does
+  kZeroToZero,  // R / Z; Z = 0 gives 0
+};
+
+struct RelevanceTerm {
+  InputMap input = InputMap::kIdentity;
+  WeightMap weight = WeightMap::kIdentity;
+  BiasMap bias = BiasMap::kZero;
+  std::uint8_t group = 0;
+  float sign = 1;
+};
+
+struct RelevanceRule {
+  static constexpr int kMaxTerms = 4, kMaxGroups = 2;
+  std::string_view name;
+  std::array<RelevanceTerm, kMaxTerms> term{};
+  int terms = 0, groups = 1;
+  std::array<float, kMaxGroups> coefficient{1, 1};  // per group
+  Stabilizer stabilizer = Stabilizer::kEpsilon;
+  float epsilon = 0;
+
+  [[nodiscard]] std::span<const RelevanceTerm> table() const {
+    return {term.data(), static_cast<std::size_t>(terms)};
+  }
+};
+
+template <class T>
+constexpr T mapped(InputMap map, T x) {
+  return map == InputMap::kPositive   ? (x > 0 ? x : T{0})
+         : map == InputMap::kNegative ? (x < 0 ? x : T{0})
+                                      : x;
+}
+template <class T>
+constexpr T mapped(WeightMap map, T w) {
+  return map == WeightMap::kPositive   ? (w > 0 ? w : T{0})
+         : map == WeightMap::kNegative ? (w < 0 ? w : T{0})
+                                       : w;
+}
+template <class T>
+constexpr T mapped(BiasMap map, T b) {
+  return map == BiasMap::kZero       ? T{0}
+         : map == BiasMap::kPositive ? (b > 0 ? b : T{0})
+         : map == BiasMap::kNegative ? (b < 0 ? b : T{0})
+                                     : b;
+}
+
+template <class T>
+constexpr T stabilized_quotient(Stabilizer kind, T relevance, T z, T epsilon) {
+  if (z == T{0}) return kind == Stabilizer::kEpsilon ? relevance : T{0};
+  if (kind == Stabilizer::kZeroToZero) return relevance / z;
+  return relevance / (z > 0 ? z + epsilon : z - epsilon);
+}
+
+}  // namespace fovea
