@@ -1,0 +1,16 @@
+// Fan-out in double; contract: kernels/ops/simple.h.
+#pragma once
+
+#include <span>
+
+#include "kernels/reference/views.h"
+
+namespace fovea::reference {
+
+// Every y is x.
+void split(Input x, std::span<const Output> ys);
+
+// dx is the sum of the dys.
+void split_gradient(std::span<const Input> dys, Output dx);
+
+}  // namespace fovea::reference
