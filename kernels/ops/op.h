@@ -52,9 +52,9 @@ struct OpBinding {
   std::vector<OpTensor> bottoms, tops;  // values
   std::vector<OpTensor> bottom_grads,
       top_grads;  // backward overwrites bottom_grads; it may overwrite top_grads too
-  std::vector<float*> params,
-      param_grads;             // in the op's own parameter layout; backward overwrites param_grads
-  std::byte* state = nullptr;  // from forward to backward: argmax, masks; state_bytes()
+  // In the op's own parameter layout; backward overwrites param_grads and leaves out the null ones.
+  std::vector<float*> params, param_grads;
+  std::byte* state = nullptr;    // from forward to backward: argmax, masks; state_bytes()
   std::byte* scratch = nullptr;  // free between calls; scratch_bytes()
 };
 

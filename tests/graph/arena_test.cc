@@ -18,14 +18,16 @@ TEST(Arena, BlocksAliveTogetherNeverOverlapAndStayAligned) {
     std::vector<Interval> intervals(40);
     for (std::uint64_t i = 0; i < intervals.size(); ++i) {
       const int first = static_cast<int>(random_below(key, 3 * i, 50));
-      intervals[i] = {random_below(key, 3 * i + 1, 1000), first, first + static_cast<int>(random_below(key, 3 * i + 2, 20))};
+      intervals[i] = {random_below(key, 3 * i + 1, 1000), first,
+                      first + static_cast<int>(random_below(key, 3 * i + 2, 20))};
     }
     const ArenaLayout layout = plan_arena(intervals);
     for (std::size_t i = 0; i < intervals.size(); ++i) {
       EXPECT_EQ(layout.offsets[i] % 64, 0U);
       EXPECT_LE(layout.offsets[i] + intervals[i].bytes, layout.bytes);
       for (std::size_t j = 0; j < i; ++j) {
-        EXPECT_FALSE(overlap(intervals[i], layout.offsets[i], intervals[j], layout.offsets[j])) << round << " " << i << " " << j;
+        EXPECT_FALSE(overlap(intervals[i], layout.offsets[i], intervals[j], layout.offsets[j]))
+            << round << " " << i << " " << j;
       }
     }
   }

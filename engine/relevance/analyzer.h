@@ -1,0 +1,68 @@
+// Layer-wise relevance propagation through a net (Bach et al. 2015), batched, by a composite of
+// rules.
+//
+// The net runs forward once (an Executor that keeps every blob), then the layers from `last` down
+// to `first` are walked in reverse. The walk starts with the score (the raw output of `last` before
+// softmax) at each image's target and zero elsewhere; so the initial relevance is the logit, also
+// where it is negative.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/graph/executor.h"
+#include "engine/relevance/composite.h"
+
+namespace fovea {
+
+struct AnalyzerOptions {
+  Composite composite;
+  std::string device = "cpu";
+  int last = -1;          // node index in the net, Split nodes counted; -1 = the last inner product
+  int first = 0;          // node index where the walk ends
+  bool keep_all = false;  // relevance of every inner blob stays readable
+};
+
+// Sums over one layer's bottoms after its step, per image.
+struct LayerRelevance {
+  std::string name;
+  int node = 0;
+  std::vector<double> sum, absorbed_bias, absorbed_epsilon;
+};
+
+class Analyzer {
+ public:
+  // `graph`: a deploy net with its batch. Nothing above `last` is run.
+  Analyzer(const Graph& graph, const AnalyzerOptions& options);
+  ~Analyzer();
+  Analyzer(const Analyzer&) = delete;
+  Analyzer& operator=(const Analyzer&) = delete;
+
+  // Holds inputs and weights of the walked part; after writing weights call weights_changed().
+  [[nodiscard]] Executor& executor();
+  void weights_changed();
+
+  void forward();
+  // Scores of `last` after forward(): (N, classes).
+  [[nodiscard]] Tensor<float> scores() const;
+  // After forward(): relevance from targets (one class per image; -1 = the image gets none).
+  // `start` replaces the score when it is not empty (one value per image).
+  void run(std::span<const int> targets, std::span<const float> start = {});
+
+  // After run(): relevance at the net's input blob, or at the bottom of layer `first`.
+  [[nodiscard]] Tensor<float> input_relevance() const;
+  // Relevance at bottom `i` of node `node` (index in the net as given); needs keep_all.
+  [[nodiscard]] Tensor<float> relevance_at(int node, std::size_t i = 0) const;
+  [[nodiscard]] const std::vector<LayerRelevance>& layers() const;
+
+  // "conv1: alpha_beta: 4 of 4 terms, onednn:convolution", in walking order.
+  [[nodiscard]] std::vector<std::string> explain() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fovea

@@ -1,0 +1,138 @@
+#include <cstring>
+
+#include "engine/backend/registry.h"
+#include "engine/core/buffer.h"
+#include "engine/relevance/step.h"
+#include "kernels/cpu/reorder.h"
+
+namespace fovea {
+namespace {
+
+// ReLU, dropout, LRN by the identity rule: relevance passes, in the other tensor's layout if need
+// be.
+class PassStep final : public RelevanceStep {
+ public:
+  void run(std::span<cpu::AbsorbedSums>) override {
+    if (binding_.tops[0].data != binding_.bottoms[0].data)
+      reorder(binding_.tops[0], binding_.bottoms[0]);
+  }
+  [[nodiscard]] std::string describe() const override { return "pass"; }
+};
+
+class SplitStep final : public RelevanceStep {
+ public:
+  void run(std::span<cpu::AbsorbedSums>) override {
+    reorder(binding_.tops[0], binding_.bottoms[0]);
+    for (std::size_t i = 1; i < binding_.tops.size(); ++i)
+      cpu::add(binding_.tops[i], binding_.bottoms[0]);
+  }
+  [[nodiscard]] std::string describe() const override { return "sum of tops"; }
+};
+
+class LrnStep final : public RelevanceStep {
+ public:
+  LrnStep(const LrnParams& params, LrnRule rule) : params_(params), rule_(rule) {}
+  void run(std::span<cpu::AbsorbedSums>) override {
+    cpu::relevance_lrn(params_, rule_, binding_.values[0], binding_.tops[0], binding_.bottoms[0]);
+  }
+  [[nodiscard]] std::string describe() const override {
+    return std::string("lrn ") + std::string(enum_name(rule_));
+  }
+
+ private:
+  LrnParams params_;
+  LrnRule rule_;
+};
+
+class AveragePoolingStep final : public RelevanceStep {
+ public:
+  explicit AveragePoolingStep(const PoolingParams& params) : params_(params) {}
+  void run(std::span<cpu::AbsorbedSums>) override {
+    cpu::relevance_average_pooling(params_, binding_.values[0], binding_.tops[0],
+                                   binding_.bottoms[0]);
+  }
+  [[nodiscard]] std::string describe() const override { return "proportional to values"; }
+
+ private:
+  PoolingParams params_;
+};
+
+// Layers whose relevance goes where their gradient would: max pooling (to the winner) and concat
+// (slices).
+class GradientRouteStep final : public RelevanceStep {
+ public:
+  explicit GradientRouteStep(const RelevanceProblem& problem) {
+    OpProblem op{.params = problem.node->op, .tops = {problem.top.shape}, .training = true};
+    for (const OpTensor& value : problem.values) {
+      op.bottoms.push_back(value.shape);
+      op.bottom_layouts.push_back(value.layout);
+      op.propagate.push_back(true);
+    }
+    op_ = create_op(problem.device, op).op;
+    state_ = Buffer<std::byte>(op_->state_bytes());
+    scratch_ = Buffer<std::byte>(op_->scratch_bytes());
+    layout_ = op_->top_layout(0);
+    const auto count = static_cast<std::size_t>(storage_count(problem.top.shape, layout_));
+    top_ = Buffer<float>(count);
+    relevance_ = Buffer<float>(count);
+    for (std::size_t i = 0; i < problem.values.size(); ++i) {
+      require(op_->bottom_layout(i) == problem.values[i].layout, "no relevance through layer ",
+              problem.node->name, ": its implementation wants another layout than the net gives");
+    }
+  }
+
+  void bind(const RelevanceBinding& binding) override {
+    RelevanceStep::bind(binding);
+    const Shape& shape = binding.tops[0].shape;
+    OpBinding op;
+    op.bottoms = binding.values;
+    op.tops = {{top_.data(), shape, layout_}};
+    op.bottom_grads = binding.bottoms;
+    op.top_grads = {{relevance_.data(), shape, layout_}};
+    op.state = state_.data();
+    op.scratch = scratch_.data();
+    op_->bind(op);
+  }
+
+  void run(std::span<cpu::AbsorbedSums>) override {
+    op_->forward(0);
+    reorder(binding_.tops[0], {relevance_.data(), binding_.tops[0].shape, layout_});
+    op_->backward(0);
+  }
+  [[nodiscard]] std::string describe() const override { return "routed as the gradient"; }
+
+ private:
+  std::unique_ptr<Op> op_;
+  Layout layout_ = Layout::kPlain;
+  Buffer<std::byte> state_, scratch_;
+  Buffer<float> top_, relevance_;
+};
+
+}  // namespace
+
+std::unique_ptr<RelevanceStep> make_other_step(const RelevanceProblem& problem,
+                                               MaxPoolingRule max_pooling, LrnRule lrn) {
+  const OpParams& params = problem.node->op;
+  if (std::holds_alternative<ReluParams>(params) || std::holds_alternative<DropoutParams>(params)) {
+    return std::make_unique<PassStep>();
+  }
+  if (std::holds_alternative<SplitParams>(params)) return std::make_unique<SplitStep>();
+  if (std::holds_alternative<ConcatParams>(params))
+    return std::make_unique<GradientRouteStep>(problem);
+  if (const auto* p = std::get_if<LrnParams>(&params)) {
+    if (lrn == LrnRule::kIdentity) return std::make_unique<PassStep>();
+    require(p->region == LrnRegion::kAcrossChannels, "no relevance rule for layer ",
+            problem.node->name, ": LRN rule ", enum_name(lrn),
+            " within a channel, expected --lrn identity");
+    return std::make_unique<LrnStep>(*p, lrn);
+  }
+  if (const auto* p = std::get_if<PoolingParams>(&params)) {
+    const bool winner = p->mode == PoolingMode::kMax && max_pooling == MaxPoolingRule::kWinner;
+    if (winner) return std::make_unique<GradientRouteStep>(problem);
+    return std::make_unique<AveragePoolingStep>(*p);
+  }
+  throw Error(
+      str("no relevance rule for layer ", problem.node->name, ": type ", op_type_name(params)));
+}
+
+}  // namespace fovea
