@@ -1,14 +1,15 @@
 #include "engine/backend/registry.h"
 
 #include "engine/core/fields.h"
+#include "kernels/reference/ops.h"
 
 namespace fovea {
 namespace {
 
 // Lists hold every implementation, best first; an entry is a candidate where supports() finds
 // nothing against it.
-const std::vector<const Implementation*> kCpu = {};
-const std::vector<const Implementation*> kReference = {};
+const std::vector<const Implementation*> kCpu = {&kReferenceImplementation};
+const std::vector<const Implementation*> kReference = {&kReferenceImplementation};
 
 }  // namespace
 
