@@ -38,7 +38,10 @@ struct Twin {
 using Twins = std::vector<Twin>;
 
 Twin make_twin(float* data, const Shape& shape) {
-  return {data, data ? Tensor<double>(shape) : Tensor<double>{shape, std::vector<double>{}}};
+  Twin twin{data, {}};
+  twin.values.shape = shape;
+  twin.values.values.resize(data ? static_cast<std::size_t>(shape.count()) : 0);
+  return twin;
 }
 
 // What forward and backward of one operation work on; the views are made once, in bind().
@@ -180,7 +183,8 @@ class ReferenceOp final : public Op {
     dx_ = twins(binding.bottom_grads, problem_.bottoms);
     dy_ = twins(binding.top_grads, problem_.tops);
     for (std::size_t i = 0; i < dx_.size(); ++i) {
-      if (i < problem_.propagate.size() && !problem_.propagate[i]) dx_[i] = {nullptr, {}};
+      if (i < problem_.propagate.size() && !problem_.propagate[i])
+        dx_[i] = make_twin(nullptr, problem_.bottoms[i]);
     }
     w_ = twins(binding.params, param_shapes_);
     dw_ = twins(binding.param_grads, param_shapes_);

@@ -9,6 +9,7 @@ void split(Input x, std::span<const Output> ys) {
 void split_gradient(std::span<const Input> dys, Output dx) {
   fill(dx, 0);
   for (const Input& dy : dys) {
+    if (!dy.data) continue;
     for (std::int64_t i = 0; i < dx.count(); ++i) dx[i] += dy[i];
   }
 }

@@ -1,0 +1,159 @@
+#include "tests/support/op_runner.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/core/buffer.h"
+#include "tests/support/layouts.h"
+
+namespace fovea {
+namespace {
+
+constexpr float kPoison = std::numeric_limits<float>::quiet_NaN();
+
+// A tensor in some layout at an aligned address.
+class Stored {
+ public:
+  Stored(const Shape& shape, Layout layout)
+      : shape_(shape),
+        layout_(shape.rank() == 4 ? layout : Layout::kPlain),
+        memory_(std::make_shared<Buffer<float>>(
+            static_cast<std::size_t>(storage_count(shape_, layout_)))) {
+    poison();
+  }
+  // The same memory under another name.
+  Stored(const Stored& other, const Shape& shape)
+      : shape_(shape), layout_(other.layout_), memory_(other.memory_) {}
+
+  void set(const Tensor<float>& plain) { std::ranges::copy(pack(plain, layout_), begin()); }
+  void poison() { std::ranges::fill(memory_->span(), kPoison); }
+  [[nodiscard]] Tensor<float> get() const { return unpack(all(), shape_, layout_); }
+  [[nodiscard]] OpTensor tensor() const { return {memory_->data(), shape_, layout_}; }
+
+  void expect_zero_padding(const char* what) const {
+    for (const float value : padding(all(), shape_, layout_)) {
+      ASSERT_EQ(value, 0.0F) << "channel padding of " << what << " in " << layout_name(layout_);
+    }
+  }
+
+ private:
+  [[nodiscard]] float* begin() const { return memory_->data(); }
+  [[nodiscard]] std::vector<float> all() const { return {begin(), begin() + memory_->size()}; }
+
+  Shape shape_;
+  Layout layout_;
+  std::shared_ptr<Buffer<float>> memory_;
+};
+
+std::vector<OpTensor> tensors(const std::vector<Stored>& stored) {
+  std::vector<OpTensor> list;
+  for (const Stored& s : stored) list.push_back(s.tensor());
+  return list;
+}
+
+struct Memory {
+  std::vector<Stored> bottoms, tops, bottom_grads, top_grads;
+  std::vector<Buffer<float>> params, param_grads;
+  Buffer<std::byte> state, scratch;
+};
+
+Memory make_memory(const OpProblem& problem, const Op& op, const OpInputs& inputs,
+                   const RunConditions& conditions) {
+  Memory m;
+  const bool shares_values = op.is_alias() || (conditions.in_place && !op.backward_reads_bottoms());
+  for (std::size_t i = 0; i < problem.bottoms.size(); ++i) {
+    m.bottoms.emplace_back(problem.bottoms[i], op.bottom_layout(i));
+    m.bottoms[i].set(inputs.bottoms[i]);
+    m.bottom_grads.emplace_back(problem.bottoms[i], op.bottom_layout(i));
+  }
+  for (std::size_t i = 0; i < problem.tops.size(); ++i) {
+    const Shape& shape = problem.tops[i];
+    m.tops.push_back(shares_values ? Stored(m.bottoms[0], shape) : Stored(shape, op.top_layout(i)));
+    m.top_grads.push_back(conditions.in_place ? Stored(m.bottom_grads[0], shape)
+                                              : Stored(shape, op.top_layout(i)));
+  }
+  for (std::size_t k = 0; k < inputs.params.size(); ++k) {
+    const auto count = static_cast<std::size_t>(op.param_storage(k));
+    m.params.emplace_back(count);
+    op.pack_param(k, inputs.params[k].values.data(), m.params[k].data());
+    m.param_grads.emplace_back(count);
+    std::ranges::fill(m.param_grads[k].span(), kPoison);
+  }
+  m.state = Buffer<std::byte>(op.state_bytes());
+  m.scratch = Buffer<std::byte>(op.scratch_bytes());
+  std::ranges::fill(m.state.span(), std::byte{0xFF});
+  std::ranges::fill(m.scratch.span(), std::byte{0xFF});
+  return m;
+}
+
+OpBinding make_binding(const OpProblem& problem, const OpInputs& inputs,
+                       const RunConditions& conditions, Memory& m) {
+  OpBinding binding{.bottoms = tensors(m.bottoms),
+                    .tops = tensors(m.tops),
+                    .bottom_grads = tensors(m.bottom_grads),
+                    .top_grads = tensors(m.top_grads),
+                    .params = {},
+                    .param_grads = {},
+                    .state = m.state.data(),
+                    .scratch = m.scratch.data()};
+  for (std::size_t i = 0; i < binding.bottom_grads.size(); ++i) {
+    if (!problem.training || !problem.propagate[i]) binding.bottom_grads[i].data = nullptr;
+  }
+  for (OpTensor& gradient : binding.top_grads) {
+    if (!problem.training || inputs.top_grads.empty()) gradient.data = nullptr;
+  }
+  for (std::size_t k = 0; k < m.params.size(); ++k) {
+    const bool wanted = problem.training && conditions.wants_param_grads;
+    binding.params.push_back(m.params[k].data());
+    binding.param_grads.push_back(wanted ? m.param_grads[k].data() : nullptr);
+  }
+  return binding;
+}
+
+}  // namespace
+
+OpOutputs run_op(const OpProblem& problem, const Implementation& implementation,
+                 const OpInputs& inputs, const RunConditions& conditions) {
+  const auto op = implementation.create(problem);
+  Memory m = make_memory(problem, *op, inputs, conditions);
+  const OpBinding binding = make_binding(problem, inputs, conditions, m);
+  op->bind(binding);
+  op->params_changed();
+  op->forward(conditions.iteration);
+
+  OpOutputs outputs;
+  for (const Stored& top : m.tops) {
+    outputs.tops.push_back(top.get());
+    top.expect_zero_padding("a top");
+  }
+  if (!problem.training) return outputs;
+
+  const bool shared = m.tops[0].tensor().data == m.bottoms[0].tensor().data;
+  std::ranges::fill(m.scratch.span(), std::byte{0xFF});
+  for (Stored& bottom : m.bottoms) {
+    if (!shared && !op->backward_reads_bottoms()) bottom.poison();
+  }
+  for (Stored& top : m.tops) {
+    if (!shared && !op->backward_reads_tops()) top.poison();
+  }
+  for (std::size_t i = 0; i < inputs.top_grads.size(); ++i) m.top_grads[i].set(inputs.top_grads[i]);
+  op->backward(conditions.iteration);
+
+  for (std::size_t i = 0; i < m.bottom_grads.size(); ++i) {
+    if (!binding.bottom_grads[i].data) continue;
+    outputs.bottom_grads.push_back(m.bottom_grads[i].get());
+    m.bottom_grads[i].expect_zero_padding("a bottom gradient");
+  }
+  for (std::size_t k = 0; conditions.wants_param_grads && k < m.params.size(); ++k) {
+    for (const float value : m.param_grads[k].span()) {
+      EXPECT_FALSE(std::isnan(value)) << "gradient storage of parameter " << k << " left unwritten";
+    }
+    outputs.param_grads.emplace_back(inputs.params[k].shape);
+    op->unpack_param(k, m.param_grads[k].data(), outputs.param_grads[k].values.data());
+  }
+  return outputs;
+}
+
+}  // namespace fovea
