@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <span>
+#include <vector>
 
 #include "engine/core/error.h"
 
@@ -39,6 +40,16 @@ testing::AssertionResult all_near(std::span<const T> actual, std::span<const U> 
          << outside << " of " << actual.size() << " values are off, worst at index " << worst
          << ": expected " << expected[worst] << ", actual " << actual[worst] << ", error "
          << worst_error << ", bound " << bound;
+}
+
+template <class T, class U>
+testing::AssertionResult all_near(const std::vector<T>& actual, const std::vector<U>& expected,
+                                  double bound) {
+  return all_near(std::span<const T>(actual), std::span<const U>(expected), bound);
+}
+template <class T>
+double largest_magnitude(const std::vector<T>& values) {
+  return largest_magnitude(std::span<const T>(values));
 }
 
 }  // namespace fovea

@@ -131,7 +131,7 @@ void expect_near(const std::vector<Tensor<float>>& actual,
                  const std::vector<Tensor<float>>& expected, bool exact, const std::string& what) {
   ASSERT_EQ(actual.size(), expected.size()) << what;
   for (std::size_t i = 0; i < actual.size(); ++i) {
-    const std::span<const float> e = expected[i].values, a = actual[i].values;
+    const auto &e = expected[i].values, &a = actual[i].values;
     EXPECT_TRUE(all_near(a, e, exact ? 0 : 1e-5 * largest_magnitude(e) + 1e-7)) << what << i;
   }
 }

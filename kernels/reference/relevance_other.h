@@ -1,0 +1,18 @@
+// Relevance of pooling and LRN in double; contract and letters: kernels/ops/relevance_other.h.
+// Max pooling's "winner" rule is pooling_gradient() with the argmax of the forward pass.
+#pragma once
+
+#include "kernels/ops/lrn.h"
+#include "kernels/ops/pooling.h"
+#include "kernels/ops/relevance_other.h"
+#include "kernels/reference/views.h"
+
+namespace fovea::reference {
+
+// In proportion to the values of each window: average pooling, and max pooling's "average" rule.
+void relevance_average_pooling(const PoolingParams& params, Input x, Input r_top, Output r_bottom);
+
+// Identity for both regions; the other rules across channels only.
+void relevance_lrn(const LrnParams& params, LrnRule rule, Input x, Input r_top, Output r_bottom);
+
+}  // namespace fovea::reference

@@ -1,0 +1,235 @@
+// The relevance tables against closed forms, written a second time straight from the definitions
+// of the rules: per output neuron, over a list of its contributions w_ij x_i.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "engine/relevance/rule_tables.h"
+#include "kernels/reference/pooling.h"
+#include "kernels/reference/relevance_linear.h"
+#include "kernels/reference/relevance_other.h"
+#include "tests/support/compare.h"
+#include "tests/support/random_tensor.h"
+
+namespace fovea {
+namespace {
+
+using Values = std::vector<double>;
+
+// How one neuron with relevance R shares among its contributions t (padding taps have t = 0).
+using ClosedForm = std::function<Values(const Values& t, double bias, double R)>;
+
+double positive(double v) { return std::max(v, 0.0); }
+double negative(double v) { return std::min(v, 0.0); }
+
+ClosedForm epsilon_form(double epsilon) {
+  return [=](const Values& t, double bias, double R) {
+    double z = bias;
+    for (const double v : t) z += v;
+    const double s = z > 0 ? R / (z + epsilon) : z < 0 ? R / (z - epsilon) : R;
+    Values shares;
+    for (const double v : t) shares.push_back(v * s);
+    return shares;
+  };
+}
+
+ClosedForm alpha_beta_form(double beta) {
+  return [=](const Values& t, double bias, double R) {
+    double P = positive(bias), N = negative(bias);
+    for (const double v : t) P += positive(v), N += negative(v);
+    Values shares;
+    for (const double v : t) {
+      const double gain = P == 0 ? 0 : (1 + beta) * positive(v) * R / P;
+      const double loss = N == 0 ? 0 : beta * negative(v) * R / N;
+      shares.push_back(gain - loss);
+    }
+    return shares;
+  };
+}
+
+struct Layer {
+  ConvolutionParams params;
+  Tensor<double> x, w, b, r;
+};
+
+Layer make_layer(const ConvolutionParams& params, const Shape& x, bool zeros) {
+  Layer layer{params, random_tensor(x, 1), random_tensor(weight_shape(params, x), 2),
+              random_tensor({params.outputs}, 3), random_tensor(output_shape(params, x), 4)};
+  if (zeros) layer.x = with_zeros(layer.x), layer.w = with_zeros(layer.w);
+  return layer;
+}
+
+// Padded input, contributions gathered per neuron: nothing of kernels/reference is used.
+Tensor<double> by_closed_form(const Layer& layer, const ClosedForm& form) {
+  const auto& [p, x, w, b, r] = layer;
+  const std::int64_t group_inputs = x.shape.c() / p.groups, group_outputs = p.outputs / p.groups;
+  Tensor<double> padded(
+      {x.shape.n(), x.shape.c(), x.shape.h() + 2 * p.pad[0], x.shape.w() + 2 * p.pad[1]}),
+      shares(padded.shape), result(x.shape);
+  const auto copy = [&](auto from, auto to) {
+    for (std::int64_t n = 0; n < x.shape.n(); ++n)
+      for (std::int64_t c = 0; c < x.shape.c(); ++c)
+        for (std::int64_t h = 0; h < x.shape.h(); ++h)
+          for (std::int64_t v = 0; v < x.shape.w(); ++v) to(n, c, h, v) = from(n, c, h, v);
+  };
+  const std::int64_t top = p.pad[0], left = p.pad[1];
+  const auto inner = [&](TensorView<double> whole) {
+    return
+        [=](auto n, auto c, auto h, auto v) -> double& { return whole(n, c, h + top, v + left); };
+  };
+  copy(x.view(), inner(padded.view()));
+  for (std::int64_t n = 0; n < r.shape.n(); ++n) {
+    for (std::int64_t k = 0; k < r.shape.c(); ++k) {
+      for (std::int64_t i = 0; i < r.shape.h(); ++i) {
+        for (std::int64_t j = 0; j < r.shape.w(); ++j) {
+          Values t;
+          std::vector<double*> places;
+          for (std::int64_t f = 0; f < w.shape.count_from(1); ++f) {
+            const std::int64_t area = p.kernel[0] * p.kernel[1];
+            const std::int64_t c = k / group_outputs * group_inputs + f / area;
+            const std::int64_t h = i * p.stride[0] + f % area / p.kernel[1];
+            const std::int64_t v = j * p.stride[1] + f % p.kernel[1];
+            t.push_back(w.values[static_cast<std::size_t>(k * w.shape.count_from(1) + f)] *
+                        padded.view()(n, c, h, v));
+            places.push_back(&shares.view()(n, c, h, v));
+          }
+          const Values shared =
+              form(t, b.values[static_cast<std::size_t>(k)], r.view()(n, k, i, j));
+          for (std::size_t f = 0; f < t.size(); ++f) *places[f] += shared[f];
+        }
+      }
+    }
+  }
+  copy(inner(shares.view()), result.view());
+  return result;
+}
+
+struct RuleCase {
+  RelevanceRule rule;
+  ClosedForm form;
+};
+std::vector<RuleCase> rule_cases() {
+  return {{epsilon_rule(0.125F), epsilon_form(0.125)},
+          {epsilon_rule(0), epsilon_form(0)},
+          {alpha_beta_rule(1), alpha_beta_form(1)},
+          {alpha_beta_rule(0.5F), alpha_beta_form(0.5)},
+          {z_plus_rule(), alpha_beta_form(0)}};
+}
+
+struct NamedLayer {
+  std::string name;  // why the shape exists
+  ConvolutionParams params;
+  Shape x;
+};
+
+class RelevanceTables : public testing::TestWithParam<NamedLayer> {};
+
+TEST_P(RelevanceTables, EqualTheClosedForms) {
+  const auto& [name, params, shape] = GetParam();
+  for (const bool zeros : {false, true}) {
+    const Layer layer = make_layer(params, shape, zeros);
+    for (const auto& [rule, form] : rule_cases()) {
+      Tensor<double> actual(shape, 7.0);
+      reference::relevance_linear(params, rule, layer.x.view(), layer.w.view(), layer.b.view(),
+                                  layer.r.view(), actual.view());
+      const Values e = by_closed_form(layer, form).values;
+      EXPECT_TRUE(all_near(actual.values, e, 1e-12 * largest_magnitude(e))) << rule.name;
+      EXPECT_GT(largest_magnitude(e), 1e-3);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, RelevanceTables,
+    testing::Values(NamedLayer{"pixel", {.outputs = 3}, {2, 5, 1, 1}},
+                    NamedLayer{"padding_loses_its_share",
+                               {.outputs = 2, .kernel = {3, 3}, .pad = {1, 1}},
+                               {1, 2, 4, 3}},
+                    NamedLayer{"rows_and_columns_differ",
+                               {.outputs = 2, .kernel = {2, 3}, .stride = {2, 1}, .pad = {0, 2}},
+                               {2, 2, 5, 4}},
+                    NamedLayer{"each_group_has_its_own_bias",
+                               {.outputs = 4, .kernel = {3, 3}, .pad = {1, 1}, .groups = 2},
+                               {1, 4, 3, 3}}),
+    [](const auto& parameter) { return parameter.param.name; });
+
+TEST(RelevanceTable, OfAnInnerProductIsThatOfAConvolutionOverTheWholeImage) {
+  const Shape shape{2, 3, 2, 2};
+  const Layer layer = make_layer({.outputs = 4, .kernel = {2, 2}}, shape, false);
+  const InnerProductParams params{.outputs = 4};
+  for (const auto& [rule, form] : rule_cases()) {
+    Tensor<double> actual(shape, 7.0);
+    reference::relevance_linear(params, rule, layer.x.view(), layer.w.view(), layer.b.view(),
+                                layer.r.view(), actual.view());
+    const Values e = by_closed_form(layer, form).values;
+    EXPECT_TRUE(all_near(actual.values, e, 1e-12 * largest_magnitude(e))) << rule.name;
+  }
+}
+
+TEST(RelevanceTable, LeavesADeadNeuronAsTheToolboxDoes) {
+  // z = 1 - 1 = 0: epsilon passes R undivided; alpha-beta has P = 1, N = -1.
+  const Tensor<double> x(Shape{1, 2}, {1, 1}), w(Shape{1, 2}, {1, -1}), r(Shape{1, 1}, {3});
+  Tensor<double> bottom(x.shape);
+  const InnerProductParams params{.outputs = 1, .bias = false};
+  reference::relevance_linear(params, epsilon_rule(0.1F), x.view(), w.view(), {}, r.view(),
+                              bottom.view());
+  EXPECT_EQ(bottom.values, (Values{3, -3}));
+  reference::relevance_linear(params, alpha_beta_rule(1), x.view(), w.view(), {}, r.view(),
+                              bottom.view());
+  EXPECT_EQ(bottom.values, (Values{6, -3}));
+}
+
+TEST(RelevanceTable, WithoutNegativeContributionsAlphaBetaPassesAlphaTimesR) {
+  const Tensor<double> x(Shape{1, 2}, {1, 3}), w(Shape{1, 2}, {1, 1}), r(Shape{1, 1}, {2});
+  Tensor<double> bottom(x.shape);
+  reference::relevance_linear(InnerProductParams{.outputs = 1, .bias = false}, alpha_beta_rule(1),
+                              x.view(), w.view(), {}, r.view(), bottom.view());
+  EXPECT_EQ(bottom.values, (Values{1, 3}));
+}
+
+TEST(RelevancePooling, SharesByValueAndLeavesAnEmptyWindowItsValues) {
+  const PoolingParams p{.mode = PoolingMode::kAverage, .kernel = {1, 2}, .stride = {1, 2}};
+  const Tensor<double> x(Shape{1, 1, 1, 5}, {1, 3, 2, -2, 4}), r(Shape{1, 1, 1, 3}, {8, 5, 6});
+  Tensor<double> bottom(x.shape, 7.0);
+  reference::relevance_average_pooling(p, x.view(), r.view(), bottom.view());
+  EXPECT_EQ(bottom.values, (Values{2, 6, 2, -2, 6}));
+}
+
+TEST(RelevancePooling, ToTheWinnerIsTheGradient) {
+  const PoolingParams p{.kernel = {2, 2}, .stride = {2, 2}};
+  const Tensor<double> x(Shape{1, 1, 2, 2}, {1, 4, 4, 2}), r(Shape{1, 1, 1, 1}, {5});
+  Tensor<double> y(r.shape), bottom(x.shape, 7.0);
+  std::vector<std::int64_t> argmax(1);
+  reference::pooling(p, x.view(), y.view(), argmax);
+  reference::pooling_gradient(p, r.view(), argmax, bottom.view());
+  EXPECT_EQ(bottom.values, (Values{0, 5, 0, 0}));
+}
+
+TEST(RelevanceLrn, ByTheToolboxEqualsItsFormulaOverThreeChannels) {
+  const LrnParams p{.size = 3, .alpha = 3, .beta = 1, .k = 1};  // alpha / n = 1
+  const Values x{1, 2, -1}, r{1, 10, 100};
+  Tensor<double> bottom(Shape{1, 3}, 7.0);
+  const Tensor<double> xs(bottom.shape, x), rs(bottom.shape, r);
+  reference::relevance_lrn(p, LrnRule::kToolbox, xs.view(), rs.view(), bottom.view());
+  const Values S{1 + 1 + 4, 1 + 1 + 4 + 1, 1 + 4 + 1};
+  const auto message = [&](std::size_t c) { return -2 * x[c] * r[c] / (S[c] * S[c]); };
+  const Values expected{r[0] * x[0] / 2 + x[0] * x[0] * message(1),
+                        r[1] * x[1] / 5 + x[1] * x[1] * (message(0) + message(2)),
+                        r[2] * x[2] / 2 + x[2] * x[2] * message(1)};
+  EXPECT_TRUE(all_near(bottom.values, expected, 1e-13));
+}
+
+TEST(RelevanceLrn, ByTheGradientIsTheSumOverItsJacobian) {
+  const LrnParams p{.size = 3, .alpha = 3, .beta = 1, .k = 1};
+  const Values x{1, 2, 0}, r{1, 10, 100};
+  Tensor<double> bottom(Shape{1, 3}, 7.0);
+  const Tensor<double> xs(bottom.shape, x), rs(bottom.shape, r);
+  reference::relevance_lrn(p, LrnRule::kGradient, xs.view(), rs.view(), bottom.view());
+  // y = x / S, S_0 = S_1 = 1 + 1 + 4 + 0; x_c dy_c'/dx_c / y_c' = [c = c'] - 2 x_c^2 / S_c'.
+  const double S = 6;
+  const Values expected{r[0] - 2 * 1 / S * (r[0] + r[1]), r[1] - 2 * 4 / S * (r[0] + r[1]), 0};
+  EXPECT_TRUE(all_near(bottom.values, expected, 1e-13));
+}
+
+}  // namespace
+}  // namespace fovea
