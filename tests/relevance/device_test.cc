@@ -1,0 +1,182 @@
+// Relevance in float on every device and in every layout against the double-precision reference.
+#include <gtest/gtest.h>
+
+#include "engine/backend/registry.h"
+#include "engine/core/buffer.h"
+#include "engine/relevance/rule_tables.h"
+#include "engine/relevance/step.h"
+#include "kernels/reference/relevance_linear.h"
+#include "kernels/reference/relevance_other.h"
+#include "tests/support/compare.h"
+#include "tests/support/layouts.h"
+#include "tests/support/random_tensor.h"
+
+namespace fovea {
+namespace {
+
+constexpr std::array kLayouts{Layout::kPlain, Layout::kChannelsLast, Layout::kBlocked8,
+                              Layout::kBlocked16};
+
+// A float tensor in some layout, starting as NaN or as `plain`.
+class Stored {
+ public:
+  Stored(const Shape& shape, Layout layout)
+      : shape_(shape),
+        layout_(shape.rank() == 4 ? layout : Layout::kPlain),
+        memory_(static_cast<std::size_t>(storage_count(shape_, layout_))) {
+    std::ranges::fill(memory_.span(), std::numeric_limits<float>::quiet_NaN());
+  }
+  Stored(const Tensor<float>& plain, Layout layout) : Stored(plain.shape, layout) {
+    std::ranges::copy(pack(plain, layout_), memory_.data());
+  }
+  [[nodiscard]] OpTensor tensor() const { return {memory_.data(), shape_, layout_}; }
+  // Near the expected elements, zero in the channel padding.
+  void expect(const Tensor<double>& expected) const {
+    const std::vector<float> all(memory_.span().begin(), memory_.span().end());
+    EXPECT_TRUE(all_near(unpack(all, shape_, layout_).values, expected.values,
+                         1e-5 * largest_magnitude(expected.values)));
+    for (const float value : padding(all, shape_, layout_)) ASSERT_EQ(value, 0.0F) << "padding";
+  }
+
+ private:
+  Shape shape_;
+  Layout layout_;
+  Buffer<float> memory_;
+};
+
+Tensor<double> in_double(const Tensor<float>& tensor) {
+  return {tensor.shape, std::vector<double>(tensor.values.begin(), tensor.values.end())};
+}
+
+struct NamedLayer {
+  std::string name;  // why the shape exists
+  OpParams op;
+  Shape x;
+};
+
+struct LinearCase {
+  Tensor<float> x, w, b, r;
+  Tensor<double> expected;
+};
+
+LinearCase make_case(const NamedLayer& layer, const RelevanceRule& rule, bool non_negative) {
+  return std::visit(
+      [&](const auto& p) -> LinearCase {
+        if constexpr (requires { weight_shape(p, layer.x); }) {
+          LinearCase c{with_zeros(random_tensor<float>(layer.x, 1)),
+                       random_tensor<float>(weight_shape(p, layer.x), 2),
+                       random_tensor<float>({p.outputs}, 3),
+                       random_tensor<float>(output_shape(p, layer.x), 4), Tensor<double>(layer.x)};
+          if (non_negative) std::ranges::transform(c.x.values, c.x.values.begin(), fabsf);
+          const auto x = in_double(c.x), w = in_double(c.w), b = in_double(c.b), r = in_double(c.r);
+          reference::relevance_linear(p, rule, x.view(), w.view(), b.view(), r.view(),
+                                      c.expected.view());
+          return c;
+        } else {
+          throw Error("a linear layer expected");
+        }
+      },
+      layer.op);
+}
+
+class LinearRelevance : public testing::TestWithParam<std::tuple<NamedLayer, std::string>> {};
+
+TEST_P(LinearRelevance, EqualsTheReference) {
+  const auto& [layer, device] = GetParam();
+  for (const RelevanceRule& rule : {epsilon_rule(0.1F), alpha_beta_rule(1), z_plus_rule()}) {
+    for (const bool non_negative : {false, true}) {
+      const LinearCase c = make_case(layer, rule, non_negative);
+      const Node node{"layer", layer.op, {0}, {1}, std::vector<ParamInfo>(2)};
+      for (const Layout layout : kLayouts) {
+        if (layout != Layout::kPlain && layer.x.rank() != 4) continue;
+        SCOPED_TRACE(
+            str(rule.name, non_negative ? " of x >= 0 in " : " of any x in ", layout_name(layout)));
+        const Stored x(c.x, layout), r(c.r, layout), bottom(c.x.shape, layout);
+        const auto step = make_linear_step({.device = device,
+                                            .node = &node,
+                                            .values = {x.tensor()},
+                                            .top = r.tensor(),
+                                            .non_negative_input = non_negative},
+                                           rule);
+        step->bind({.values = {x.tensor()}, .tops = {r.tensor()}, .bottoms = {bottom.tensor()}});
+        step->set_params(c.w.values, c.b.values);
+        std::vector<cpu::AbsorbedSums> absorbed(static_cast<std::size_t>(c.x.shape.n()));
+        step->run(absorbed);
+        bottom.expect(c.expected);
+      }
+    }
+  }
+}
+
+std::vector<std::string> devices() {
+  const auto known = known_devices();
+  return {known.begin(), known.end()};
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, LinearRelevance,
+    testing::Combine(
+        testing::Values(
+            NamedLayer{"channels_fill_no_block",
+                       ConvolutionParams{.outputs = 5, .kernel = {3, 3}, .pad = {1, 1}},
+                       {2, 3, 5, 4}},
+            NamedLayer{"channels_fill_blocks",
+                       ConvolutionParams{.outputs = 32, .kernel = {3, 3}, .pad = {1, 1}},
+                       {1, 16, 6, 6}},
+            NamedLayer{
+                "two_groups_as_in_caffenet",
+                ConvolutionParams{.outputs = 32, .kernel = {5, 5}, .pad = {2, 2}, .groups = 2},
+                {1, 32, 5, 5}},
+            NamedLayer{"first_layer_stride",
+                       ConvolutionParams{.outputs = 16, .kernel = {7, 7}, .stride = {4, 4}},
+                       {2, 3, 15, 19}},
+            NamedLayer{"inner_product_behind_a_convolution",
+                       InnerProductParams{.outputs = 6},
+                       {2, 20, 3, 2}},
+            NamedLayer{"inner_product_behind_another", InnerProductParams{.outputs = 7}, {3, 11}}),
+        testing::ValuesIn(devices())),
+    [](const auto& parameter) {
+      return std::get<0>(parameter.param).name + "_" + std::get<1>(parameter.param);
+    });
+
+TEST(CpuRelevance, OfAveragePoolingEqualsTheReferenceInEveryLayout) {
+  const PoolingParams overlapping{.kernel = {3, 3}, .stride = {2, 2}, .pad = {1, 1}};
+  const PoolingParams whole{.mode = PoolingMode::kAverage, .global = true};
+  const Shape shape{2, 19, 6, 5};  // 19: no multiple of a block
+  for (const PoolingParams& params : {overlapping, whole}) {
+    Tensor<float> x = random_tensor<float>(shape, 1);
+    std::ranges::transform(x.values, x.values.begin(), fabsf);
+    std::fill_n(x.values.begin(), 30, 0.0F);  // a channel without activation
+    const Tensor<float> r = random_tensor<float>(output_shape(params, shape), 2);
+    Tensor<double> expected(shape);
+    reference::relevance_average_pooling(params, in_double(x).view(), in_double(r).view(),
+                                         expected.view());
+    for (const Layout layout : kLayouts) {
+      SCOPED_TRACE(layout_name(layout));
+      const Stored value(x, layout), top(r, layout), bottom(shape, layout);
+      cpu::relevance_average_pooling(params, value.tensor(), top.tensor(), bottom.tensor());
+      bottom.expect(expected);
+    }
+  }
+}
+
+TEST(CpuRelevance, OfLrnEqualsTheReferenceInEveryLayout) {
+  const Shape shape{2, 19, 9, 11};  // 99 positions: a full and a partial tile
+  const Tensor<float> x = with_zeros(random_tensor<float>(shape, 1));
+  const Tensor<float> r = random_tensor<float>(shape, 2);
+  const LrnParams params{.size = 5, .alpha = 2, .beta = 0.75F, .k = 1};
+  for (const LrnRule rule : {LrnRule::kToolbox, LrnRule::kGradient}) {
+    Tensor<double> expected(shape);
+    reference::relevance_lrn(params, rule, in_double(x).view(), in_double(r).view(),
+                             expected.view());
+    for (const Layout layout : kLayouts) {
+      SCOPED_TRACE(str(enum_name(rule), " in ", layout_name(layout)));
+      const Stored value(x, layout), top(r, layout), bottom(shape, layout);
+      cpu::relevance_lrn(params, rule, value.tensor(), top.tensor(), bottom.tensor());
+      bottom.expect(expected);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fovea
