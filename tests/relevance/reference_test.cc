@@ -168,7 +168,7 @@ TEST(RelevanceTable, OfAnInnerProductIsThatOfAConvolutionOverTheWholeImage) {
 
 TEST(RelevanceTable, LeavesADeadNeuronAsTheToolboxDoes) {
   // z = 1 - 1 = 0: epsilon passes R undivided; alpha-beta has P = 1, N = -1.
-  const Tensor<double> x(Shape{1, 2}, {1, 1}), w(Shape{1, 2}, {1, -1}), r(Shape{1, 1}, {3});
+  const Tensor<double> x(Shape{1, 2}, {1, 1}), w(Shape{1, 2}, {1, -1}), r(Shape{1, 1}, 3.0);
   Tensor<double> bottom(x.shape);
   const InnerProductParams params{.outputs = 1, .bias = false};
   reference::relevance_linear(params, epsilon_rule(0.1F), x.view(), w.view(), {}, r.view(),
@@ -180,7 +180,7 @@ TEST(RelevanceTable, LeavesADeadNeuronAsTheToolboxDoes) {
 }
 
 TEST(RelevanceTable, WithoutNegativeContributionsAlphaBetaPassesAlphaTimesR) {
-  const Tensor<double> x(Shape{1, 2}, {1, 3}), w(Shape{1, 2}, {1, 1}), r(Shape{1, 1}, {2});
+  const Tensor<double> x(Shape{1, 2}, {1, 3}), w(Shape{1, 2}, {1, 1}), r(Shape{1, 1}, 2.0);
   Tensor<double> bottom(x.shape);
   reference::relevance_linear(InnerProductParams{.outputs = 1, .bias = false}, alpha_beta_rule(1),
                               x.view(), w.view(), {}, r.view(), bottom.view());
@@ -197,7 +197,7 @@ TEST(RelevancePooling, SharesByValueAndLeavesAnEmptyWindowItsValues) {
 
 TEST(RelevancePooling, ToTheWinnerIsTheGradient) {
   const PoolingParams p{.kernel = {2, 2}, .stride = {2, 2}};
-  const Tensor<double> x(Shape{1, 1, 2, 2}, {1, 4, 4, 2}), r(Shape{1, 1, 1, 1}, {5});
+  const Tensor<double> x(Shape{1, 1, 2, 2}, {1, 4, 4, 2}), r(Shape{1, 1, 1, 1}, 5.0);
   Tensor<double> y(r.shape), bottom(x.shape, 7.0);
   std::vector<std::int64_t> argmax(1);
   reference::pooling(p, x.view(), y.view(), argmax);

@@ -2,113 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <regex>
-
 #include "engine/core/file.h"
 #include "engine/core/npy.h"
+#include "engine/graph/caffe_net.h"
 #include "tests/support/compare.h"
 
 namespace fovea {
 namespace {
-
-// Text of `key: value` in a layer's prototxt; keys of these one-layer texts are unique.
-std::string text_of(const std::string& prototxt, const std::string& key) {
-  std::smatch match;
-  const std::regex pattern("\\b" + key + ": *\"?([^\" }]+)");
-  return std::regex_search(prototxt, match, pattern) ? match[1].str() : "";
-}
-
-template <class T>
-void set(const std::string& prototxt, const std::string& key, T& field) {
-  const std::string text = text_of(prototxt, key);
-  if (text.empty()) return;
-  if constexpr (std::is_same_v<T, bool>) {
-    field = text == "true";
-  } else {
-    field = static_cast<T>(std::stod(text));
-  }
-}
-
-void set_extents(const std::string& prototxt, const std::string& key, const std::string& square,
-                 Extent2& field) {
-  set(prototxt, square, field[0]), set(prototxt, square, field[1]);
-  set(prototxt, key + "_h", field[0]), set(prototxt, key + "_w", field[1]);
-}
-
-template <class Params>
-Params windowed(const std::string& prototxt) {
-  Params p;
-  set_extents(prototxt, "kernel", "kernel_size", p.kernel);
-  set_extents(prototxt, "stride", "stride", p.stride);
-  set_extents(prototxt, "pad", "pad", p.pad);
-  return p;
-}
-
-template <class Params>
-Params labelled(const std::string& prototxt) {
-  Params p;
-  p.has_ignore_label = !text_of(prototxt, "ignore_label").empty();
-  set(prototxt, "ignore_label", p.ignore_label);
-  return p;
-}
-
-template <class Params>
-Params with_outputs(const std::string& prototxt, Params p) {
-  set(prototxt, "num_output", p.outputs);
-  set(prototxt, "bias_term", p.bias);
-  return p;
-}
-
-OpParams params_of(const std::string& text) {
-  const std::string type = text_of(text, "type");
-  if (type == "Convolution") {
-    auto p = with_outputs(text, windowed<ConvolutionParams>(text));
-    set(text, "group", p.groups);
-    return p;
-  }
-  if (type == "InnerProduct") return with_outputs(text, InnerProductParams{});
-  if (type == "Pooling") {
-    auto p = windowed<PoolingParams>(text);
-    p.mode = text_of(text, "pool") == "AVE" ? PoolingMode::kAverage : PoolingMode::kMax;
-    set(text, "global_pooling", p.global);
-    return p;
-  }
-  if (type == "LRN") {
-    LrnParams p;
-    set(text, "local_size", p.size), set(text, "alpha", p.alpha), set(text, "beta", p.beta);
-    set(text, "k", p.k);
-    if (text_of(text, "norm_region") == "WITHIN_CHANNEL") p.region = LrnRegion::kWithinChannel;
-    return p;
-  }
-  if (type == "ReLU") {
-    ReluParams p;
-    set(text, "negative_slope", p.slope);
-    return p;
-  }
-  if (type == "Dropout") {
-    DropoutParams p;
-    set(text, "dropout_ratio", p.ratio);
-    return p;
-  }
-  if (type == "Concat") {
-    ConcatParams p;
-    set(text, "axis", p.axis);
-    return p;
-  }
-  if (type == "SoftmaxWithLoss") {
-    auto p = labelled<SoftmaxLossParams>(text);
-    set(text, "loss_weight", p.loss_weight), set(text, "normalize", p.normalize);
-    return p;
-  }
-  if (type == "Accuracy") {
-    auto p = labelled<AccuracyParams>(text);
-    set(text, "top_k", p.top_k);
-    return p;
-  }
-  if (type == "Split") return SplitParams{};
-  if (type == "Softmax") return SoftmaxParams{};
-  throw Error(str("unknown layer type in a layer case: '", type, "'"));
-}
 
 // x0, x1, ...
 std::vector<Tensor<float>> numbered(const LayerCase& layer, const std::string& prefix) {
@@ -167,7 +67,8 @@ std::vector<LayerCase> read_golden_layers(const std::filesystem::path& file) {
 }
 
 OpProblem problem_of(const LayerCase& layer) {
-  OpProblem problem{.params = params_of(layer.prototxt),
+  const ProtoMessage net = parse_prototxt(layer.prototxt, layer.name);
+  OpProblem problem{.params = caffe_layer(net.message("layer")).op,
                     .bottoms = {},
                     .tops = {},
                     .bottom_layouts = {},
