@@ -54,6 +54,8 @@ struct NamedLayer {
   Shape x;
 };
 
+void PrintTo(const NamedLayer& layer, std::ostream* out) { *out << layer.name; }
+
 struct LinearCase {
   Tensor<float> x, w, b, r;
   Tensor<double> expected;

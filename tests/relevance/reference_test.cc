@@ -122,6 +122,8 @@ struct NamedLayer {
   Shape x;
 };
 
+void PrintTo(const NamedLayer& layer, std::ostream* out) { *out << layer.name; }
+
 class RelevanceTables : public testing::TestWithParam<NamedLayer> {};
 
 TEST_P(RelevanceTables, EqualTheClosedForms) {
