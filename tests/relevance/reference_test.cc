@@ -189,6 +189,21 @@ TEST(RelevanceTable, WithoutNegativeContributionsAlphaBetaPassesAlphaTimesR) {
   EXPECT_EQ(bottom.values, (Values{1, 3}));
 }
 
+TEST(RelevanceTable, ATermOfNegativeSignCountsAgainstItsGroupAndItsShare) {
+  // P(x) w - N(x) w is |x| w: the epsilon rule of the layer that sees magnitudes.
+  RelevanceRule rule = epsilon_rule(0.125F);
+  rule.term = {{{InputMap::kPositive, WeightMap::kIdentity, BiasMap::kIdentity, 0, 1},
+                {InputMap::kNegative, WeightMap::kIdentity, BiasMap::kZero, 0, -1}}};
+  rule.terms = 2;
+  Layer layer = make_layer({.outputs = 3, .kernel = {2, 2}}, {1, 2, 3, 3}, false);
+  Tensor<double> actual(layer.x.shape, 7.0);
+  reference::relevance_linear(layer.params, rule, layer.x.view(), layer.w.view(), layer.b.view(),
+                              layer.r.view(), actual.view());
+  for (double& x : layer.x.values) x = std::abs(x);
+  const Values e = by_closed_form(layer, epsilon_form(0.125)).values;
+  EXPECT_TRUE(all_near(actual.values, e, 1e-12 * largest_magnitude(e)));
+}
+
 TEST(RelevancePooling, SharesByValueAndLeavesAnEmptyWindowItsValues) {
   const PoolingParams p{.mode = PoolingMode::kAverage, .kernel = {1, 2}, .stride = {1, 2}};
   const Tensor<double> x(Shape{1, 1, 1, 5}, {1, 3, 2, -2, 4}), r(Shape{1, 1, 1, 3}, {8, 5, 6});
