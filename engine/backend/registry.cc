@@ -1,6 +1,7 @@
 #include "engine/backend/registry.h"
 
 #include "engine/core/fields.h"
+#include "kernels/cpu/implementations.h"
 #include "kernels/reference/ops.h"
 
 namespace fovea {
@@ -8,7 +9,17 @@ namespace {
 
 // Lists hold every implementation, best first; an entry is a candidate where supports() finds
 // nothing against it.
-const std::vector<const Implementation*> kCpu = {&kReferenceImplementation};
+const std::vector<const Implementation*> kCpu = {
+    &kOnednnConvolution,
+    &kOnednnInnerProduct,
+    &kCpuPooling,
+    &kCpuLrn,
+    &kCpuRelu,
+    &kCpuDropout,
+    &kCpuConcat,
+    &kCpuSplit,
+    &kReferenceImplementation,
+};
 const std::vector<const Implementation*> kReference = {&kReferenceImplementation};
 
 }  // namespace

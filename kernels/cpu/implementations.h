@@ -1,0 +1,17 @@
+// The CPU implementations, for engine/backend/registry.cc.
+#pragma once
+
+#include "kernels/ops/op.h"
+
+namespace fovea {
+
+extern const Implementation kOnednnConvolution;
+extern const Implementation kOnednnInnerProduct;
+extern const Implementation kCpuPooling;
+extern const Implementation kCpuLrn;
+extern const Implementation kCpuRelu;
+extern const Implementation kCpuDropout;
+extern const Implementation kCpuConcat;
+extern const Implementation kCpuSplit;
+
+}  // namespace fovea

@@ -1,0 +1,207 @@
+// Pooling over any layout, one (image, channel block) plane per task; the lanes of a block are one
+// vector.
+//
+// Max keeps, per output and lane, the index of the winning tap inside its window (2 bytes);
+// backward adds dy where a tap's index matches, so that no gradient is scattered and every plane
+// belongs to one thread. Traffic per output: forward reads stride^2 inputs, writes 1 value and 2
+// bytes; backward the reverse.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "kernels/cpu/implementations.h"
+#include "kernels/cpu/lanes.h"
+
+namespace fovea {
+namespace {
+
+using TapIndex = std::uint16_t;
+
+// One plane's geometry, shared by all four loops.
+struct Plane {
+  PoolingParams p;
+  std::int64_t height, width, rows, columns;
+
+  // Calls body(output position, input position of the first tap of the clipped window, row count,
+  // column count, index of that first tap) for every output.
+  template <class Body>
+  void for_each_window(Body&& body) const {
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const WindowRange h = clipped_window(row, p.kernel[0], p.stride[0], p.pad[0], height);
+      const std::int64_t top = h.begin - (row * p.stride[0] - p.pad[0]);
+      for (std::int64_t column = 0; column < columns; ++column) {
+        const WindowRange w = clipped_window(column, p.kernel[1], p.stride[1], p.pad[1], width);
+        const std::int64_t left = w.begin - (column * p.stride[1] - p.pad[1]);
+        body(row, column, h, w, top * p.kernel[1] + left);
+      }
+    }
+  }
+  [[nodiscard]] float divisor(std::int64_t row, std::int64_t column) const {
+    return static_cast<float>(
+        padded_window_length(row, p.kernel[0], p.stride[0], p.pad[0], height) *
+        padded_window_length(column, p.kernel[1], p.stride[1], p.pad[1], width));
+  }
+};
+
+template <std::int64_t kLanes>
+void max_forward(const Plane& plane, const float* x, float* y, TapIndex* winner) {
+  plane.for_each_window(
+      [&](std::int64_t row, std::int64_t column, WindowRange h, WindowRange w, std::int64_t first) {
+        float best[kLanes];
+        TapIndex index[kLanes];
+        std::fill_n(best, kLanes, -std::numeric_limits<float>::infinity());
+        std::fill_n(index, kLanes, static_cast<TapIndex>(first));
+        for (std::int64_t i = h.begin; i < h.end; ++i) {
+          for (std::int64_t j = w.begin; j < w.end; ++j) {
+            const auto tap =
+                static_cast<TapIndex>(first + (i - h.begin) * plane.p.kernel[1] + (j - w.begin));
+            const float* value = x + (i * plane.width + j) * kLanes;
+            for (std::int64_t l = 0; l < kLanes; ++l) {
+              index[l] = value[l] > best[l] ? tap : index[l];
+              best[l] = value[l] > best[l] ? value[l] : best[l];
+            }
+          }
+        }
+        const std::int64_t at = (row * plane.columns + column) * kLanes;
+        std::copy_n(best, kLanes, y + at);
+        std::copy_n(index, kLanes, winner + at);
+      });
+}
+
+template <std::int64_t kLanes>
+void max_backward(const Plane& plane, const float* dy, const TapIndex* winner, float* dx) {
+  std::fill_n(dx, plane.height * plane.width * kLanes, 0.0F);
+  plane.for_each_window(
+      [&](std::int64_t row, std::int64_t column, WindowRange h, WindowRange w, std::int64_t first) {
+        const std::int64_t at = (row * plane.columns + column) * kLanes;
+        for (std::int64_t i = h.begin; i < h.end; ++i) {
+          for (std::int64_t j = w.begin; j < w.end; ++j) {
+            const auto tap =
+                static_cast<TapIndex>(first + (i - h.begin) * plane.p.kernel[1] + (j - w.begin));
+            float* gradient = dx + (i * plane.width + j) * kLanes;
+            for (std::int64_t l = 0; l < kLanes; ++l)
+              gradient[l] += winner[at + l] == tap ? dy[at + l] : 0.0F;
+          }
+        }
+      });
+}
+
+template <std::int64_t kLanes>
+void average_forward(const Plane& plane, const float* x, float* y) {
+  plane.for_each_window(
+      [&](std::int64_t row, std::int64_t column, WindowRange h, WindowRange w, std::int64_t) {
+        float sum[kLanes] = {};
+        for (std::int64_t i = h.begin; i < h.end; ++i) {
+          for (std::int64_t j = w.begin; j < w.end; ++j) {
+            const float* value = x + (i * plane.width + j) * kLanes;
+            for (std::int64_t l = 0; l < kLanes; ++l) sum[l] += value[l];
+          }
+        }
+        const float divisor = plane.divisor(row, column);
+        float* out = y + (row * plane.columns + column) * kLanes;
+        for (std::int64_t l = 0; l < kLanes; ++l) out[l] = sum[l] / divisor;
+      });
+}
+
+template <std::int64_t kLanes>
+void average_backward(const Plane& plane, const float* dy, float* dx) {
+  std::fill_n(dx, plane.height * plane.width * kLanes, 0.0F);
+  plane.for_each_window(
+      [&](std::int64_t row, std::int64_t column, WindowRange h, WindowRange w, std::int64_t) {
+        const float divisor = plane.divisor(row, column);
+        const float* above = dy + (row * plane.columns + column) * kLanes;
+        for (std::int64_t i = h.begin; i < h.end; ++i) {
+          for (std::int64_t j = w.begin; j < w.end; ++j) {
+            float* gradient = dx + (i * plane.width + j) * kLanes;
+            for (std::int64_t l = 0; l < kLanes; ++l) gradient[l] += above[l] / divisor;
+          }
+        }
+      });
+}
+
+template <class Body>
+void dispatch_lanes(std::int64_t lanes, Body&& body) {
+  if (lanes == 16) return body(std::integral_constant<std::int64_t, 16>{});
+  if (lanes == 8) return body(std::integral_constant<std::int64_t, 8>{});
+  return body(std::integral_constant<std::int64_t, 1>{});
+}
+
+class PoolingOp final : public Op {
+ public:
+  explicit PoolingOp(const OpProblem& problem)
+      : params_(resolved(std::get<PoolingParams>(problem.params), problem.bottoms[0])),
+        layout_(problem.bottom_layouts[0] == Layout::kChannelsLast ? Layout::kPlain
+                                                                   : problem.bottom_layouts[0]),
+        top_count_(static_cast<std::size_t>(storage_count(problem.tops[0], layout_))) {}
+
+  [[nodiscard]] Layout bottom_layout(std::size_t) const override { return layout_; }
+  [[nodiscard]] Layout top_layout(std::size_t) const override { return layout_; }
+  [[nodiscard]] std::size_t state_bytes() const override {
+    return is_max() ? top_count_ * sizeof(TapIndex) : 0;
+  }
+  [[nodiscard]] bool backward_reads_bottoms() const override { return false; }
+  [[nodiscard]] bool backward_reads_tops() const override { return false; }
+
+  void forward(std::uint64_t) override {
+    for_each_plane([&](auto lanes, const Plane& plane, std::int64_t in, std::int64_t out) {
+      const float* x = binding_.bottoms[0].data + in;
+      float* y = binding_.tops[0].data + out;
+      if (is_max()) {
+        max_forward<lanes()>(plane, x, y, winners() + out);
+      } else {
+        average_forward<lanes()>(plane, x, y);
+      }
+    });
+  }
+
+  void backward(std::uint64_t) override {
+    if (!binding_.bottom_grads[0].data) return;
+    for_each_plane([&](auto lanes, const Plane& plane, std::int64_t in, std::int64_t out) {
+      const float* dy = binding_.top_grads[0].data + out;
+      float* dx = binding_.bottom_grads[0].data + in;
+      if (is_max()) {
+        max_backward<lanes()>(plane, dy, winners() + out, dx);
+      } else {
+        average_backward<lanes()>(plane, dy, dx);
+      }
+    });
+  }
+
+ private:
+  [[nodiscard]] bool is_max() const { return params_.mode == PoolingMode::kMax; }
+  [[nodiscard]] TapIndex* winners() const { return reinterpret_cast<TapIndex*>(binding_.state); }
+
+  template <class Body>
+  void for_each_plane(Body&& body) const {
+    const OpTensor &x = binding_.bottoms[0], &y = binding_.tops[0];
+    const Lanes in(x), out(y);
+    const Plane plane{params_, x.shape.h(), x.shape.w(), y.shape.h(), y.shape.w()};
+    dispatch_lanes(in.lanes, [&](auto lanes) {
+#pragma omp parallel for schedule(static)
+      for (std::int64_t i = 0; i < in.images * in.blocks; ++i)
+        body(lanes, plane, in.plane(0, i), out.plane(0, i));
+    });
+  }
+
+  PoolingParams params_;
+  Layout layout_;
+  std::size_t top_count_;
+};
+
+std::string supports(const OpProblem& problem) {
+  const auto* params = std::get_if<PoolingParams>(&problem.params);
+  if (!params) return "another operation";
+  const PoolingParams p = resolved(*params, problem.bottoms[0]);
+  if (p.kernel[0] * p.kernel[1] > std::numeric_limits<TapIndex>::max())
+    return "a window of more than 65535 taps";
+  return "";
+}
+
+}  // namespace
+
+const Implementation kCpuPooling{"cpu:pooling", supports,
+                                 [](const OpProblem& problem) -> std::unique_ptr<Op> {
+                                   return std::make_unique<PoolingOp>(problem);
+                                 }};
+
+}  // namespace fovea
