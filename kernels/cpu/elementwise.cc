@@ -77,12 +77,17 @@ class DropoutOp final : public SameLayoutOp {
         .seed = seed_, .purpose = RandomPurpose::kDropout, .iteration = iteration * 4096 + layer_};
     const Lanes dims(binding_.bottoms[0]);
     const float keep = 1.0F / (1.0F - ratio_);
+    const std::int64_t padded = dims.blocks * dims.lanes;
 #pragma omp parallel for schedule(static)
-    for (std::int64_t i = 0; i < dims.images * dims.channels; ++i) {
+    for (std::int64_t i = 0; i < dims.images * padded; ++i) {
+      const std::int64_t image = i / padded, channel = i % padded;
+      const std::int64_t first =
+          (image * dims.channels + channel) * dims.positions;  // logical index
       for (std::int64_t position = 0; position < dims.positions; ++position) {
-        const auto logical = static_cast<std::uint64_t>(i * dims.positions + position);
-        const std::int64_t at = dims.element(i / dims.channels, i % dims.channels, position);
-        factors()[at] = random_uniform(key, logical) >= ratio_ ? keep : 0.0F;
+        const bool kept =
+            channel < dims.channels &&
+            random_uniform(key, static_cast<std::uint64_t>(first + position)) >= ratio_;
+        factors()[dims.element(image, channel, position)] = kept ? keep : 0.0F;
       }
     }
     multiply(binding_.bottoms[0].data, binding_.tops[0].data);

@@ -71,8 +71,9 @@ Memory make_memory(const OpProblem& problem, const Op& op, const OpInputs& input
   for (std::size_t i = 0; i < problem.tops.size(); ++i) {
     const Shape& shape = problem.tops[i];
     m.tops.push_back(shares_values ? Stored(m.bottoms[0], shape) : Stored(shape, op.top_layout(i)));
-    m.top_grads.push_back(conditions.in_place ? Stored(m.bottom_grads[0], shape)
-                                              : Stored(shape, op.top_layout(i)));
+    // Only top 0 may share its gradient's memory (op.h).
+    m.top_grads.push_back(conditions.in_place && i == 0 ? Stored(m.bottom_grads[0], shape)
+                                                        : Stored(shape, op.top_layout(i)));
   }
   for (std::size_t k = 0; k < inputs.params.size(); ++k) {
     const auto count = static_cast<std::size_t>(op.param_storage(k));
