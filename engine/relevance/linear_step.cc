@@ -129,9 +129,9 @@ class LinearStep final : public RelevanceStep {
       if (term->map.group != group) continue;
       prepare_input(*term);
       term->op->forward(0);
-      cpu::add(partial_->tensor, quotient_->tensor);
+      cpu::add(term->map.sign, partial_->tensor, quotient_->tensor);
       bias.resize(term->bias.size());
-      std::ranges::transform(bias, term->bias, bias.begin(), std::plus<>());
+      for (std::size_t i = 0; i < bias.size(); ++i) bias[i] += term->map.sign * term->bias[i];
     }
     cpu::divide_epilogue(rule_, coefficient, r_top_, quotient_->tensor, bias, absorbed);
     for (const auto& term : terms_) {

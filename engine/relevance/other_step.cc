@@ -24,7 +24,7 @@ class SplitStep final : public RelevanceStep {
   void run(std::span<cpu::AbsorbedSums>) override {
     reorder(binding_.tops[0], binding_.bottoms[0]);
     for (std::size_t i = 1; i < binding_.tops.size(); ++i)
-      cpu::add(binding_.tops[i], binding_.bottoms[0]);
+      cpu::add(1, binding_.tops[i], binding_.bottoms[0]);
   }
   [[nodiscard]] std::string describe() const override { return "sum of tops"; }
 };

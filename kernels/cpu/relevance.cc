@@ -88,10 +88,10 @@ void accumulate_product(InputMap map, float factor, const OpTensor& x, const OpT
   });
 }
 
-void add(const OpTensor& s, const OpTensor& r) {
+void add(float factor, const OpTensor& s, const OpTensor& r) {
   const std::int64_t count = storage(r);
 #pragma omp parallel for simd schedule(static)
-  for (std::int64_t i = 0; i < count; ++i) r.data[i] += s.data[i];
+  for (std::int64_t i = 0; i < count; ++i) r.data[i] += factor * s.data[i];
 }
 
 void sum_per_image(const OpTensor& r, std::span<double> sums) {

@@ -30,8 +30,8 @@ void apply_map(InputMap map, const OpTensor& x, const OpTensor& y);
 void accumulate_product(InputMap map, float factor, const OpTensor& x, const OpTensor& c,
                         const OpTensor& r, bool overwrite);
 
-// r <- r + s.
-void add(const OpTensor& s, const OpTensor& r);
+// r <- r + factor * s.
+void add(float factor, const OpTensor& s, const OpTensor& r);
 
 // Value-proportional pooling: average pooling, and max pooling by its "average" rule.
 void relevance_average_pooling(const PoolingParams& params, const OpTensor& x,

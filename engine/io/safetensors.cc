@@ -1,0 +1,103 @@
+#include "engine/io/safetensors.h"
+
+#include <bit>
+#include <cstring>
+
+#include "engine/core/file.h"
+
+namespace fovea {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "safetensors are little-endian");
+
+constexpr std::uint64_t kMaxHeader = 100'000'000;  // the format's own limit
+
+Tensor<float> read_tensor(const std::string& name, const Json& entry, const char* data,
+                          std::uint64_t size, const std::string& file) {
+  const std::string where = file + ": tensor " + name;
+  require(entry.is_object() && entry.contains("dtype") && entry.contains("shape") &&
+              entry.contains("data_offsets"),
+          "wrong header in ", where, ", expected dtype, shape and data_offsets");
+  require(entry["dtype"] == "F32", "wrong type in ", where, ": ", entry["dtype"].dump(),
+          ", expected \"F32\"");
+  std::vector<std::int64_t> extents, offsets;
+  read_json(entry["shape"], extents, where);
+  read_json(entry["data_offsets"], offsets, where);
+  std::int64_t count = 1;
+  for (const std::int64_t extent : extents) {
+    require(extent >= 0 && (extent == 0 || count <= static_cast<std::int64_t>(size) / extent),
+            "wrong shape in ", where, ": ", entry["shape"].dump(),
+            ", expected one that fits the file");
+    count *= extent;
+  }
+  require(offsets.size() == 2 && offsets[0] >= 0 && offsets[1] - offsets[0] == count * 4 &&
+              static_cast<std::uint64_t>(offsets[1]) <= size,
+          "truncated file or wrong offsets in ", where, ": ", entry["data_offsets"].dump(),
+          ", expected ", count * 4, " bytes within ", size);
+  Tensor<float> tensor{Shape(extents)};
+  std::memcpy(tensor.values.data(), data + offsets[0],
+              static_cast<std::size_t>(count) * sizeof(float));
+  return tensor;
+}
+
+}  // namespace
+
+const Tensor<float>* WeightFile::find(const std::string& name) const {
+  for (const auto& [key, tensor] : tensors) {
+    if (key == name) return &tensor;
+  }
+  return nullptr;
+}
+
+WeightFile read_safetensors(const std::filesystem::path& path) {
+  const std::string bytes = read_file(path), file = path.string();
+  std::uint64_t length = 0;
+  require(bytes.size() >= 8, "truncated file: ", file, ": ", bytes.size(),
+          " bytes, expected a safetensors header");
+  std::memcpy(&length, bytes.data(), 8);
+  require(length <= kMaxHeader && length <= bytes.size() - 8,
+          "not a safetensors file, or truncated: ", file, ": header of ", length,
+          " bytes in a file of ", bytes.size());
+  const Json header =
+      Json::parse(bytes.data() + 8, bytes.data() + 8 + length, nullptr, /*allow_exceptions=*/false);
+  require(header.is_object(), "not a safetensors file: ", file, ": its header is not JSON");
+  WeightFile result;
+  for (const auto& [name, entry] : header.items()) {
+    if (name == "__metadata__") {
+      require(entry.is_object(), "wrong header in ", file, ": __metadata__, expected an object");
+      for (const auto& [key, value] : entry.items()) {
+        require(value.is_string(), "wrong header in ", file, ": __metadata__.", key,
+                ", expected a string");
+        result.metadata[key] = value.get<std::string>();
+      }
+    } else {
+      result.tensors.emplace_back(name, read_tensor(name, entry, bytes.data() + 8 + length,
+                                                    bytes.size() - 8 - length, file));
+    }
+  }
+  return result;
+}
+
+void write_safetensors(const std::filesystem::path& path, const WeightFile& file, bool overwrite) {
+  Json header = Json::object();
+  if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
+  std::uint64_t offset = 0;
+  for (const auto& [name, tensor] : file.tensors) {
+    const std::uint64_t end = offset + tensor.values.size() * sizeof(float);
+    header[name] = {{"dtype", "F32"},
+                    {"shape", std::vector<std::int64_t>(tensor.shape.begin(), tensor.shape.end())},
+                    {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');
+  const std::uint64_t length = text.size();
+  AtomicFile out(path, overwrite);
+  out.write(&length, sizeof length);
+  out.write(text);
+  for (const auto& [name, tensor] : file.tensors)
+    out.write(tensor.values.data(), tensor.values.size() * sizeof(float));
+  out.commit();
+}
+
+}  // namespace fovea

@@ -1,0 +1,150 @@
+#include "engine/train/solver.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "kernels/cpu/sgd.h"
+
+namespace fovea {
+
+SolverParams caffe_solver(const ProtoMessage& solver) {
+  const std::string type = solver.text("type", solver.text("solver_type", "SGD"));
+  require(type == "SGD" || type == "0", "unsupported solver in ", solver.where, ": ", type,
+          ", expected SGD");
+  SolverParams p;
+  p.base_lr = static_cast<float>(solver.number("base_lr", p.base_lr));
+  Json policy = solver.text("lr_policy", "fixed");
+  read_json(policy, p.policy, solver.where + ": lr_policy");
+  p.gamma = static_cast<float>(solver.number("gamma", 0));
+  p.power = static_cast<float>(solver.number("power", 0));
+  p.stepsize = solver.integer("stepsize", 1);
+  for (const ProtoField* value : solver.all("stepvalue")) p.stepvalues.push_back(value->integer());
+  p.max_iter = solver.integer("max_iter", 0);
+  p.momentum = static_cast<float>(solver.number("momentum", 0));
+  p.weight_decay = static_cast<float>(solver.number("weight_decay", 0));
+  read_json(Json(solver.text("regularization_type", "L2")), p.regularization,
+            solver.where + ": regularization_type");
+  p.iter_size = solver.integer("iter_size", 1);
+  p.clip_gradients = static_cast<float>(solver.number("clip_gradients", -1));
+  p.snapshot = solver.integer("snapshot", 0);
+  p.display = solver.integer("display", 0);
+  return p;
+}
+
+float learning_rate(const SolverParams& p, std::int64_t iteration, int& step) {
+  const auto it = static_cast<float>(iteration);
+  if (iteration < p.warmup) return p.base_lr * (it + 1) / static_cast<float>(p.warmup);
+  switch (p.policy) {
+    case LrPolicy::kFixed:
+      return p.base_lr;
+    case LrPolicy::kStep:
+      return p.base_lr * std::pow(p.gamma, static_cast<float>(
+                                               iteration / std::max<std::int64_t>(p.stepsize, 1)));
+    case LrPolicy::kExp:
+      return p.base_lr * std::pow(p.gamma, it);
+    case LrPolicy::kInv:
+      return p.base_lr * std::pow(1 + p.gamma * it, -p.power);
+    case LrPolicy::kMultistep:
+      if (step < std::ssize(p.stepvalues) &&
+          iteration >= p.stepvalues[static_cast<std::size_t>(step)])
+        ++step;
+      return p.base_lr * std::pow(p.gamma, static_cast<float>(step));
+    case LrPolicy::kPoly:
+      return p.base_lr * std::pow(1 - it / static_cast<float>(p.max_iter), p.power);
+    case LrPolicy::kSigmoid:
+      return p.base_lr * (1 / (1 + std::exp(-p.gamma * (it - static_cast<float>(p.stepsize)))));
+    case LrPolicy::kCosine: {
+      const auto span = static_cast<float>(std::max<std::int64_t>(p.max_iter - p.warmup, 1));
+      const float done = std::min(1.0F, (it - static_cast<float>(p.warmup)) / span);
+      return p.base_lr * 0.5F * (1 + std::cos(std::numbers::pi_v<float> * done));
+    }
+  }
+  return p.base_lr;
+}
+
+Solver::Solver(Executor& executor, const SolverParams& params)
+    : executor_(executor), params_(params) {
+  require(params.iter_size >= 1, "wrong value in solver.iter_size: ", params.iter_size,
+          ", expected 1 or more");
+  for (std::size_t k = 0; k < executor.param_count(); ++k) {
+    history_.emplace_back(executor.packed_param(k).size());
+    if (params.iter_size > 1) accumulated_.emplace_back(executor.packed_param(k).size());
+  }
+  losses_.resize(static_cast<std::size_t>(params.iter_size));
+}
+
+double Solver::step(const std::function<void(std::int64_t)>& load) {
+  for (std::int64_t sub = 0; sub < params_.iter_size; ++sub) {
+    load(sub);
+    const auto key = static_cast<std::uint64_t>(iteration_ * params_.iter_size + sub);
+    executor_.forward(key);
+    losses_[static_cast<std::size_t>(sub)] = executor_.loss();
+    executor_.backward(key);
+    if (params_.iter_size > 1) accumulate(sub == 0);
+  }
+  update();
+  ++iteration_;
+  return std::accumulate(losses_.begin(), losses_.end(), 0.0) / static_cast<double>(losses_.size());
+}
+
+void Solver::accumulate(bool first) {
+  for (std::size_t k = 0; k < accumulated_.size(); ++k) {
+    const std::span<const float> gradient = executor_.packed_grad(k);
+    const std::span<float> sum = accumulated_[k].span();
+    if (first) {
+      std::ranges::copy(gradient, sum.begin());
+    } else {
+      std::ranges::transform(sum, gradient, sum.begin(), std::plus<>());
+    }
+  }
+}
+
+float Solver::clip_factor() const {
+  if (params_.clip_gradients <= 0) return 1;
+  double squares = 0;
+  for (std::size_t k = 0; k < history_.size(); ++k) {
+    if (executor_.param_info(k).lr_mult == 0)
+      continue;  // Caffe computes no gradient for frozen parameters
+    squares += cpu::sum_of_squares(params_.iter_size > 1 ? accumulated_[k].span()
+                                                         : executor_.packed_grad(k));
+  }
+  const auto norm = static_cast<float>(std::sqrt(squares));
+  return norm > params_.clip_gradients ? params_.clip_gradients / norm : 1;
+}
+
+void Solver::update() {
+  rate_ = learning_rate(params_, iteration_, lr_step_);
+  const float scale = clip_factor() / static_cast<float>(params_.iter_size);
+  for (std::size_t k = 0; k < history_.size(); ++k) {
+    const ParamInfo& info = executor_.param_info(k);
+    if (info.lr_mult == 0) continue;  // frozen
+    const cpu::SgdStep step{.gradient_scale = scale,
+                            .rate = rate_ * info.lr_mult,
+                            .momentum = params_.momentum,
+                            .decay = params_.weight_decay * info.decay_mult,
+                            .l1 = params_.regularization == Regularization::kL1};
+    const std::span<float> gradient =
+        params_.iter_size > 1 ? accumulated_[k].span() : executor_.packed_grad(k);
+    cpu::sgd_update(step, executor_.packed_param(k), gradient, history_[k].span());
+  }
+  executor_.params_updated();
+}
+
+std::vector<float> Solver::history(std::size_t k) const {
+  std::vector<float> plain(static_cast<std::size_t>(executor_.param_info(k).shape.count()));
+  executor_.unpack(k, history_[k].span(), plain);
+  return plain;
+}
+
+void Solver::restore(std::int64_t iteration, const std::vector<std::vector<float>>& histories) {
+  expects(histories.size() == history_.size(), "one history per parameter");
+  for (std::size_t k = 0; k < histories.size(); ++k)
+    executor_.pack(k, histories[k], history_[k].span());
+  iteration_ = iteration;
+  lr_step_ = 0;
+  for (std::int64_t i = 0; i < iteration; ++i) (void)learning_rate(params_, i, lr_step_);
+}
+
+}  // namespace fovea
