@@ -76,8 +76,9 @@ class GradientRouteStep final : public RelevanceStep {
     top_ = Buffer<float>(count);
     relevance_ = Buffer<float>(count);
     for (std::size_t i = 0; i < problem.values.size(); ++i) {
-      require(op_->bottom_layout(i) == problem.values[i].layout, "no relevance through layer ",
-              problem.node->name, ": its implementation wants another layout than the net gives");
+      const Layout wanted = op_->bottom_layout(i);
+      const bool same = wanted == problem.values[i].layout;
+      copies_.push_back(same ? nullptr : std::make_unique<Copies>(problem.values[i].shape, wanted));
     }
   }
 
@@ -85,9 +86,11 @@ class GradientRouteStep final : public RelevanceStep {
     RelevanceStep::bind(binding);
     const Shape& shape = binding.tops[0].shape;
     OpBinding op;
-    op.bottoms = binding.values;
+    for (std::size_t i = 0; i < copies_.size(); ++i) {
+      op.bottoms.push_back(copies_[i] ? copies_[i]->value : binding.values[i]);
+      op.bottom_grads.push_back(copies_[i] ? copies_[i]->relevance : binding.bottoms[i]);
+    }
     op.tops = {{top_.data(), shape, layout_}};
-    op.bottom_grads = binding.bottoms;
     op.top_grads = {{relevance_.data(), shape, layout_}};
     op.state = state_.data();
     op.scratch = scratch_.data();
@@ -95,15 +98,33 @@ class GradientRouteStep final : public RelevanceStep {
   }
 
   void run(std::span<cpu::AbsorbedSums>) override {
+    for (std::size_t i = 0; i < copies_.size(); ++i) {
+      if (copies_[i]) reorder(binding_.values[i], copies_[i]->value);
+    }
     op_->forward(0);
     reorder(binding_.tops[0], {relevance_.data(), binding_.tops[0].shape, layout_});
     op_->backward(0);
+    for (std::size_t i = 0; i < copies_.size(); ++i) {
+      if (copies_[i]) reorder(copies_[i]->relevance, binding_.bottoms[i]);
+    }
   }
   [[nodiscard]] std::string describe() const override { return "routed as the gradient"; }
 
  private:
+  // A bottom in the layout of the operation, where the net gives another.
+  struct Copies {
+    Buffer<float> values, shares;
+    OpTensor value, relevance;
+    Copies(const Shape& shape, Layout layout)
+        : values(static_cast<std::size_t>(storage_count(shape, layout))),
+          shares(values.size()),
+          value{values.data(), shape, layout},
+          relevance{shares.data(), shape, layout} {}
+  };
+
   std::unique_ptr<Op> op_;
   Layout layout_ = Layout::kPlain;
+  std::vector<std::unique_ptr<Copies>> copies_;
   Buffer<std::byte> state_, scratch_;
   Buffer<float> top_, relevance_;
 };

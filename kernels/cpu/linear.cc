@@ -82,8 +82,9 @@ class LinearOp final : public Op {
         training_(problem.training),
         plain_(Kind::plain_weights(params_, problem.bottoms[0])) {
     const Shape &x = problem.bottoms[0], &y = problem.tops[0];
-    const auto kind =
-        training_ ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+    // The training kind, for inference too: oneDNN then computes in its blocked layout, which
+    // pooling and LRN vectorise over, instead of channels-last.
+    const auto kind = dnnl::prop_kind::forward_training;
     LinearDescs descs = Kind::any(params_, x, y);
     // Where the producer's layout is already one that oneDNN computes in, keeping it saves a pass
     // over the data.
@@ -92,8 +93,10 @@ class LinearOp final : public Op {
       descs.src = desc(cpu::dims_of(x), cpu::tag_of(problem.bottom_layouts[0]));
     auto forward = cpu::forward_desc(descs, kind, cpu::attributes(relu_, slope_),
                                      static_cast<typename Kind::Forward*>(nullptr));
-    if (!cpu::layout_of(forward.src_desc(), x)) {
+    if (!is_ours(forward.src_desc(), x) || (y.rank() == 4 && !is_ours(forward.dst_desc(), y))) {
+      // Few or odd channels, where oneDNN prefers channels-last: too small to matter, so plain.
       descs.src = desc(cpu::dims_of(x), Tag::nchw);
+      if (y.rank() == 4) descs.dst = desc(cpu::dims_of(y), Tag::nchw);
       forward = cpu::forward_desc(descs, kind, cpu::attributes(relu_, slope_),
                                   static_cast<typename Kind::Forward*>(nullptr));
     }
@@ -191,6 +194,11 @@ class LinearOp final : public Op {
   }
   static std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+  // A layout that the other operations vectorise over.
+  static bool is_ours(const MemoryDesc& md, const Shape& shape) {
+    const auto layout = cpu::layout_of(md, shape);
+    return layout && *layout != Layout::kChannelsLast;
+  }
   static Layout output_layout(const MemoryDesc& md, const Shape& y) {
     const auto layout = cpu::layout_of(md, y);
     expects(layout.has_value(), "oneDNN writes a layout that Fovea knows");
