@@ -51,6 +51,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   add_common_options(app);
+  add_data_commands(app);
   app.parse_complete_callback([] {
     if (common().threads > 0) omp_set_num_threads(common().threads);
   });

@@ -1,0 +1,15 @@
+// `fovea data`: the group of subcommands that make and look into stores.
+#include "apps/data.h"
+
+#include "apps/common.h"
+
+namespace fovea::apps {
+
+void add_data_commands(CLI::App& app) {
+  CLI::App* data = app.add_subcommand("data", "Make image stores and look into them");
+  data->require_subcommand(1);
+  add_data_adience_command(*data);
+  add_data_tool_commands(*data);
+}
+
+}  // namespace fovea::apps

@@ -1,0 +1,207 @@
+// `fovea data inspect | verify | stats | extract | mean`: looking into a store.
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "apps/common.h"
+#include "apps/data.h"
+#include "apps/progress.h"
+#include "data/mean.h"
+#include "data/stats.h"
+#include "data/store.h"
+#include "data/verify.h"
+#include "engine/core/file.h"
+
+namespace fovea::apps {
+namespace {
+
+struct ToolArguments {
+  std::filesystem::path store, out;
+  std::string view;
+  std::int64_t record = -1;
+};
+
+std::function<void(std::int64_t, std::int64_t)> drawn_by(Progress& progress) {
+  return [&progress](std::int64_t done, std::int64_t total) { progress.update(done, total); };
+}
+
+Json view_json(const Store& store, const View& view) {
+  Json result{{"name", view.name}, {"target", nullptr}};
+  if (view.target >= 0) {
+    result["target"] = store.columns()[static_cast<std::size_t>(view.target)].name;
+  }
+  result.update(view.provenance);
+  result["count"] = view.records.size();
+  return result;
+}
+
+// Columns that hold a record's origin rather than something to learn are left out of "classes".
+bool is_target(const Store& store, std::size_t column) {
+  for (const View& view : store.views()) {
+    if (view.target == static_cast<int>(column)) return true;
+  }
+  return false;
+}
+
+Json inspect_json(const Store& store) {
+  Json views = Json::array(), classes = Json::object(), columns = Json::array();
+  for (const View& view : store.views()) views.push_back(view_json(store, view));
+  for (std::size_t c = 0; c < store.columns().size(); ++c) {
+    const LabelColumn& column = store.columns()[c];
+    columns.push_back({{"name", column.name}, {"classes", column.classes.size()}});
+    if (is_target(store, c)) classes[std::string(column.name)] = column.classes;
+  }
+  return {{"records", store.size()},
+          {"views", views},
+          {"classes", classes},
+          {"columns", columns},
+          {"metadata", store.metadata()}};
+}
+
+void inspect(const ToolArguments& a) {
+  const Store store(a.store);
+  if (common().json) return print_json(inspect_json(store));
+  std::cout << store.path().string() << ": " << store.size() << " records, "
+            << std::filesystem::file_size(store.path()) << " bytes\n";
+  for (const auto& [key, value] : store.metadata().items()) {
+    std::cout << "  " << std::left << std::setw(16) << key << ' '
+              << (value.is_string() ? value.get<std::string>() : value.dump()) << '\n';
+  }
+  for (std::size_t c = 0; c < store.columns().size(); ++c) {
+    const LabelColumn& column = store.columns()[c];
+    std::cout << "label " << column.name << ": " << column.classes.size() << " classes";
+    if (is_target(store, c)) {
+      for (std::size_t k = 0; k < column.classes.size(); ++k) {
+        std::cout << (k == 0 ? ": " : ", ") << column.classes[k];
+      }
+    }
+    std::cout << '\n';
+  }
+  for (const View& view : store.views()) {
+    std::cout << std::left << std::setw(40) << view.name << std::right << std::setw(8)
+              << view.records.size() << '\n';
+  }
+}
+
+void verify(const ToolArguments& a) {
+  const Store store(a.store);
+  {
+    Progress progress("verifying");
+    verify_store(store, common().threads, drawn_by(progress));
+  }
+  if (common().json) return print_json({{"records", store.size()}, {"intact", true}});
+  std::cout << store.path().string() << ": " << store.size() << " records, all intact\n";
+}
+
+void stats(const ToolArguments& a) {
+  const Store store(a.store);
+  const View* view = a.view.empty() ? nullptr : &store.view(a.view);
+  const Json result = store_stats(store, view, common().threads);
+  if (common().json) return print_json(result);
+  std::cout << result["records"] << " records, " << result["distinct"] << " distinct, "
+            << result["bytes"] << " bytes\n";
+  for (const auto& [column, counts] : result["labels"].items()) {
+    std::cout << column << '\n';
+    for (const auto& [name, count] : counts.items()) {
+      std::cout << "  " << std::left << std::setw(12) << name << std::right << std::setw(8) << count
+                << '\n';
+    }
+  }
+  if (!result.contains("channels")) return;
+  for (const auto& [name, channel] : result["channels"].items()) {
+    std::cout << name << ": mean " << std::fixed << std::setprecision(3)
+              << channel["mean"].get<double>() << ", std " << channel["std"].get<double>() << '\n';
+  }
+}
+
+// "000123_landmark_aligned_face.1.x.png"; the number makes it unique.
+std::string file_name(std::uint32_t number, const RecordInfo& record) {
+  const std::string stem = std::filesystem::path(record.source).stem().string();
+  const char* ending = record.encoding == Encoding::kJpeg ? ".jpg" : ".png";
+  std::ostringstream name;
+  name << std::setw(6) << std::setfill('0') << number << '_' << stem << ending;
+  return std::move(name).str();
+}
+
+void extract(const ToolArguments& a) {
+  const Store store(a.store);
+  std::set<std::uint32_t> numbers;
+  if (a.view.empty() == (a.record < 0)) throw CLI::RequiredError("either --record or --view");
+  if (a.view.empty()) {
+    require(a.record < store.size(), "unknown record in ", a.store.string(), ": ", a.record,
+            ", expected below ", store.size());
+    numbers.insert(static_cast<std::uint32_t>(a.record));
+  } else {
+    const auto& records = store.view(a.view).records;
+    numbers.insert(records.begin(), records.end());
+  }
+  std::error_code error;
+  std::filesystem::create_directories(a.out, error);
+  require(!error, "cannot create ", a.out.string(), ": ", error.message());
+  Progress progress("extracting");
+  std::int64_t done = 0;
+  for (const std::uint32_t number : numbers) {
+    const RecordInfo record = store.record(number);
+    const auto path = a.out / file_name(number, record);
+    if (record.encoding == Encoding::kRaw) {
+      write_file(path, encode_png(store.image(number)), common().force);
+    } else {
+      const auto bytes = store.payload(number);
+      write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, common().force);
+    }
+    progress.update(++done, static_cast<std::int64_t>(numbers.size()));
+  }
+  if (common().json) print_json({{"extracted", numbers.size()}});
+}
+
+void mean(const ToolArguments& a) {
+  const Store store(a.store);
+  const View& view = store.view(a.view);
+  std::error_code ignored;
+  require(common().force || !std::filesystem::exists(a.out, ignored),
+          "output exists: ", a.out.string(), ", expected a new name (or --force)");
+  std::optional<Progress> progress("averaging");
+  const Tensor<float> result = mean_image(store, view, common().threads, drawn_by(*progress));
+  progress.reset();
+  write_mean(a.out, result.view(), common().force);
+  if (common().json)
+    print_json({{"images", view.records.size()},
+                {"shape", std::vector<std::int64_t>(result.shape.begin(), result.shape.end())}});
+}
+
+CLI::App* add_tool(CLI::App& data, const std::string& name, const std::string& what,
+                   const std::shared_ptr<ToolArguments>& arguments,
+                   void (*run)(const ToolArguments&)) {
+  CLI::App* command = data.add_subcommand(name, what);
+  command->add_option("STORE", arguments->store, "the store file")->required();
+  command->callback([arguments, run] { run(*arguments); });
+  return command;
+}
+
+}  // namespace
+
+void add_data_tool_commands(CLI::App& data) {
+  const auto a = std::make_shared<ToolArguments>();
+  add_tool(data, "inspect", "What a store holds: views, classes, metadata", a, inspect)
+      ->footer("Example: fovea data inspect faces.store --json");
+  add_tool(data, "verify", "Check every byte of a store", a, verify)
+      ->footer("Example: fovea data verify faces.store");
+  CLI::App* command = add_tool(data, "stats", "Counts per class and mean brightness", a, stats);
+  command->add_option("--view", a->view, "only this view");
+  command->footer("Example: fovea data stats faces.store --view age/aligned/fold0/test");
+  command = add_tool(data, "extract", "Images as files: PNG, or the original bytes", a, extract);
+  command->add_option("--record", a->record, "number of the record")->check(CLI::NonNegativeNumber);
+  command->add_option("--view", a->view, "every record of this view");
+  command->add_option("--out", a->out, "folder for the files")->required();
+  command->footer("Example: fovea data extract faces.store --record 7 --out images");
+  command = add_tool(data, "mean", "Mean image of a view, blue green red", a, mean);
+  command->add_option("--view", a->view, "the view to average")->required();
+  command->add_option("--out", a->out, "MEAN.npy or MEAN.binaryproto")->required();
+  command->footer(
+      "Example: fovea data mean faces.store --view age/aligned/fold0/train --out mean.npy");
+}
+
+}  // namespace fovea::apps

@@ -1,0 +1,112 @@
+#include "data/batch_source.h"
+
+#include <numeric>
+
+#include "engine/core/error.h"
+#include "engine/core/random.h"
+
+namespace fovea {
+
+std::vector<std::uint32_t> epoch_order(std::uint64_t seed, std::uint64_t epoch, std::size_t size) {
+  std::vector<std::uint32_t> order(size);
+  std::iota(order.begin(), order.end(), 0U);
+  random_shuffle<std::uint32_t>(
+      {.seed = seed, .purpose = RandomPurpose::kShuffle, .iteration = epoch}, order);
+  return order;
+}
+
+BatchSource::BatchSource(const Store& store, LoaderOptions options)
+    : store_(store), options_(std::move(options)), view_(store.view(options_.view)) {
+  const std::string where = str(store.path().string(), ":", options_.view);
+  require(!view_.records.empty(), "empty view in ", where, ": 0 records, expected at least one");
+  require(options_.batch >= 1, "batch for ", where, ": ", options_.batch, ", expected at least 1");
+  require(!options_.mirror || options_.crops != Crops::kOversample, "mirror for ", where,
+          ": true, expected false with oversample crops, which mirror themselves");
+  if (!options_.label.empty()) {
+    labels_ = &store.column(options_.label);
+  } else {
+    require(view_.target >= 0, "view in ", where,
+            ": about no column, expected a label to be named");
+    labels_ = &store.columns()[static_cast<std::size_t>(view_.target)];
+  }
+  const RecordInfo first = store.record(view_.records.front());
+  image_shape_ = {first.channels, first.height, first.width};
+  for (const std::uint32_t number : view_.records) {
+    const RecordInfo record = store.record(number);
+    const Shape shape{record.channels, record.height, record.width};
+    require(shape == image_shape_, "image size in ", where, ": record ", number, " is ", shape,
+            ", expected ", image_shape_, " as the first");
+    require(labels_->values[number] != kMissing, "missing label in ", where, ": record ", number,
+            " has no ", labels_->name, ", expected one");
+  }
+  output_shape_ = transformed_shape(options_.transform, image_shape_, where);
+}
+
+Shape BatchSource::batch_shape() const {
+  const int images = options_.crops == Crops::kOversample ? 10 * options_.batch : options_.batch;
+  return {images, output_shape_[0], output_shape_[1], output_shape_[2]};
+}
+
+BatchSource::Order BatchSource::order_of(std::uint64_t epoch) const {
+  const std::lock_guard lock(cache_mutex_);
+  CachedOrder& cached = cache_[epoch % 2];
+  if (!cached.order || cached.epoch != epoch) {
+    cached = {epoch, std::make_shared<const std::vector<std::uint32_t>>(
+                         epoch_order(options_.seed, epoch, view_.records.size()))};
+  }
+  return cached.order;
+}
+
+std::uint32_t BatchSource::record_at(std::uint64_t position) const {
+  const auto size = static_cast<std::uint64_t>(epoch_size());
+  const auto entry = static_cast<std::size_t>(position % size);
+  if (!options_.shuffle) return view_.records[entry];
+  return view_.records[(*order_of(position / size))[entry]];
+}
+
+std::vector<Window> BatchSource::windows_at(std::uint64_t position) const {
+  const int crop = options_.transform.crop;
+  if (options_.crops == Crops::kOversample) return oversample_windows(image_shape_, crop);
+  Window window = centre_window(image_shape_, crop);
+  if (options_.crops == Crops::kBottomRight) window = oversample_windows(image_shape_, crop)[3];
+  if (options_.crops == Crops::kRandom && crop > 0) {
+    const RandomKey key{options_.seed, RandomPurpose::kCrop, position};
+    const auto choices = [&](int axis) {
+      return static_cast<std::uint32_t>(image_shape_[axis] - crop + 1);
+    };
+    window.top = static_cast<int>(random_below(key, 0, choices(1)));
+    window.left = static_cast<int>(random_below(key, 1, choices(2)));
+  }
+  if (options_.mirror) {
+    window.mirror = random_below({options_.seed, RandomPurpose::kMirror, position}, 0, 2) == 1;
+  }
+  return {window};
+}
+
+void BatchSource::load(std::int64_t batch_index, TensorView<float> images,
+                       std::span<float> labels) const {
+  expects(batch_index >= 0, "batches count from 0");
+  expects(images.shape == batch_shape(), "images of batch_shape()");
+  expects(labels.size() == static_cast<std::size_t>(options_.batch), "a label per record");
+  const auto image_size = static_cast<std::size_t>(output_shape_.count());
+  std::span<float> out = images.span();
+  std::vector<std::uint8_t> scratch;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const std::uint64_t position =
+        static_cast<std::uint64_t>(batch_index) * static_cast<std::uint64_t>(options_.batch) + i;
+    const std::uint32_t record = record_at(position);
+    const auto planes = store_.planes(record, scratch);
+    for (const Window& window : windows_at(position)) {
+      transform_image(planes, image_shape_, options_.transform, window, out.first(image_size));
+      out = out.subspan(image_size);
+    }
+    labels[i] = static_cast<float>(labels_->values[record]);
+  }
+}
+
+void load_batch(const Store& store, const LoaderOptions& options, std::int64_t batch_index,
+                TensorView<float> images, std::span<float> labels) {
+  BatchSource(store, options).load(batch_index, images, labels);
+}
+
+}  // namespace fovea

@@ -1,0 +1,98 @@
+// Batches of a view as a pure function of the batch's index.
+//
+// Batch k holds the positions k * batch, ..., k * batch + batch - 1 of an endless run over the
+// view: position p is entry p mod n of epoch p / n. With `shuffle` the order of an epoch is a
+// permutation of the whole view that depends on (seed, epoch) alone; crops and mirrors depend on
+// (seed, p). So any batch of a run can be computed again, and a run that resumes at batch k goes on
+// exactly as it would have.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/store.h"
+#include "data/transform.h"
+#include "engine/core/tensor.h"
+
+namespace fovea {
+
+enum class Crops : int { kCentre, kRandom, kOversample, kBottomRight };
+template <>
+inline constexpr EnumTable<Crops, 4> enum_names<Crops>{{{"center", Crops::kCentre},
+                                                        {"random", Crops::kRandom},
+                                                        {"oversample", Crops::kOversample},
+                                                        {"legacy-single", Crops::kBottomRight}}};
+
+struct LoaderOptions {
+  std::string view;
+  std::string label = {};  // column; empty: the one that the view is about
+  int batch = 1;           // records
+  TransformParams transform = {};
+  Crops crops =
+      Crops::kCentre;   // kOversample: ten images per record, in the order of oversample_windows
+  bool mirror = false;  // mirror every other image, drawn; not with kOversample
+  bool shuffle = false;
+  std::uint64_t seed = 0;
+  // Of Loader (data/loader.h) only:
+  std::int64_t first_batch = 0;
+  int threads = 1, prefetch = 2;
+};
+
+// Where each position of an epoch stands in the view: a permutation of 0, ..., size - 1.
+[[nodiscard]] std::vector<std::uint32_t> epoch_order(std::uint64_t seed, std::uint64_t epoch,
+                                                     std::size_t size);
+
+class BatchSource {
+ public:
+  // Error on an unknown view or column, an empty view, records of different sizes, a missing label,
+  // or a crop or mean that does not fit. `store` must outlive this.
+  BatchSource(const Store& store, LoaderOptions options);
+
+  // (batch, C, P, Q); ten times as many images with kOversample.
+  [[nodiscard]] Shape batch_shape() const;
+  // Records in one epoch, and batches that cover it (the last one may run on into the next epoch).
+  [[nodiscard]] std::int64_t epoch_size() const {
+    return static_cast<std::int64_t>(view_.records.size());
+  }
+  [[nodiscard]] std::int64_t batches_per_epoch() const {
+    return (epoch_size() + options_.batch - 1) / options_.batch;
+  }
+  [[nodiscard]] const LoaderOptions& options() const { return options_; }
+
+  // Record at a position of the run.
+  [[nodiscard]] std::uint32_t record_at(std::uint64_t position) const;
+
+  // Fills `images` (batch_shape(), float, NCHW, blue green red) and one label per record. Any
+  // number of threads may call this at once. Error when a record is damaged.
+  void load(std::int64_t batch_index, TensorView<float> images, std::span<float> labels) const;
+
+ private:
+  using Order = std::shared_ptr<const std::vector<std::uint32_t>>;
+
+  [[nodiscard]] Order order_of(std::uint64_t epoch) const;
+  [[nodiscard]] std::vector<Window> windows_at(std::uint64_t position) const;
+
+  const Store& store_;
+  LoaderOptions options_;
+  const View& view_;
+  const LabelColumn* labels_ = nullptr;
+  Shape image_shape_;   // (C, H, W)
+  Shape output_shape_;  // (C, P, Q)
+  // The orders of the last epochs asked for; two, because prefetching spans an epoch's end.
+  struct CachedOrder {
+    std::uint64_t epoch = 0;
+    Order order;
+  };
+  mutable std::mutex cache_mutex_;
+  mutable CachedOrder cache_[2];
+};
+
+// One batch without a BatchSource at hand.
+void load_batch(const Store& store, const LoaderOptions& options, std::int64_t batch_index,
+                TensorView<float> images, std::span<float> labels);
+
+}  // namespace fovea

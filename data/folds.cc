@@ -1,0 +1,121 @@
+#include "data/folds.h"
+
+#include <algorithm>
+
+#include "data/crc32c.h"
+#include "engine/core/error.h"
+#include "engine/core/file.h"
+
+namespace fovea {
+namespace {
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const auto end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+// Text behind the last column of a line may end in the carriage return of a Windows file.
+std::string_view without_carriage_return(std::string_view line) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+std::int32_t class_index(Target target, std::string_view text) {
+  const auto classes = class_names(target);
+  const auto found = std::find(classes.begin(), classes.end(), text);
+  return found == classes.end() ? kMissing : static_cast<std::int32_t>(found - classes.begin());
+}
+
+enum Field { kUser, kImage, kFace, kAge, kGender, kFieldCount };
+constexpr std::string_view kFieldNames[kFieldCount] = {"user_id", "original_image", "face_id",
+                                                       "age", "gender"};
+
+// Parses one fold file into `out`.
+class FoldFileParser {
+ public:
+  FoldFileParser(std::filesystem::path path, int fold, FoldFiles& out)
+      : path_(std::move(path)), fold_(fold), out_(out) {}
+
+  void parse() {
+    const std::string content = read_file(path_);
+    std::int64_t line_number = 0, rows = 0;
+    for (std::string_view line : split(content, '\n')) {
+      line = without_carriage_return(line);
+      ++line_number;
+      if (line_number == 1) {
+        parse_header(line);
+      } else if (!line.empty()) {
+        parse_row(line, line_number);
+        ++rows;
+      }
+    }
+    out_.files.push_back({path_.filename().string(), crc32c(content.data(), content.size()), rows});
+  }
+
+ private:
+  void parse_header(std::string_view line) {
+    const auto names = split(line, '\t');
+    field_count_ = names.size();
+    for (int field = 0; field < kFieldCount; ++field) {
+      const auto found = std::find(names.begin(), names.end(), kFieldNames[field]);
+      require(found != names.end(), "header in ", path_.string(), ":1: no column '",
+              kFieldNames[field],
+              "', expected tab-separated user_id original_image face_id age gender ...");
+      column_[field] = static_cast<std::size_t>(found - names.begin());
+    }
+  }
+
+  void parse_row(std::string_view line, std::int64_t line_number) {
+    const auto fields = split(line, '\t');
+    require(fields.size() == field_count_, "row in ", path_.string(), ":", line_number, ": ",
+            fields.size(), " fields, expected ", field_count_);
+    for (const Field field : {kUser, kImage, kFace}) {
+      require(!fields[column_[field]].empty(), "row in ", path_.string(), ":", line_number, ": no ",
+              kFieldNames[field], ", expected a text");
+    }
+    FaceRow row{.fold = fold_,
+                .user = std::string(fields[column_[kUser]]),
+                .original_image = std::string(fields[column_[kImage]]),
+                .face_id = std::string(fields[column_[kFace]])};
+    const std::string_view gender = fields[column_[kGender]];
+    require(gender == "m" || gender == "f" || gender == "u" || gender.empty(), "gender in ",
+            path_.string(), ":", line_number, ": '", gender, "', expected m, f, u or nothing");
+    for (const Target target : kTargets) {
+      const auto t = static_cast<std::size_t>(target);
+      const std::string_view text = target == Target::kAge ? fields[column_[kAge]] : gender;
+      row.labels[t] = class_index(target, text);
+      if (row.labels[t] == kMissing) ++out_.unlabelled[t][std::string(text)];
+    }
+    out_.rows.push_back(std::move(row));
+  }
+
+  std::filesystem::path path_;
+  int fold_;
+  FoldFiles& out_;
+  std::size_t field_count_ = 0;
+  std::size_t column_[kFieldCount] = {};
+};
+
+}  // namespace
+
+std::span<const std::string_view> class_names(Target target) {
+  if (target == Target::kAge) return kAgeClasses;
+  return kGenderClasses;
+}
+
+FoldFiles read_fold_files(const std::filesystem::path& folder) {
+  FoldFiles result;
+  for (int fold = 0;; ++fold) {
+    const auto path = folder / str("fold_", fold, "_data.txt");
+    std::error_code ignored;
+    if (fold > 0 && !std::filesystem::exists(path, ignored)) return result;
+    FoldFileParser(path, fold, result).parse();
+  }
+}
+
+}  // namespace fovea

@@ -1,0 +1,79 @@
+// A small store with every feature of the format, and helpers that the data tests share.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/image.h"
+#include "data/writer.h"
+#include "engine/core/error.h"
+#include "engine/core/random.h"
+
+namespace fovea {
+
+// A new folder that goes away with its content.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    static int number = 0;
+    path_ =
+        std::filesystem::path(testing::TempDir()) / str("fovea_data_", ::getpid(), "_", number++);
+    std::filesystem::create_directories(path_);
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// What the Error thrown by `action` says, or "".
+inline std::string message_of(const auto& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+inline std::vector<std::uint8_t> random_bytes(std::size_t size, std::uint64_t seed) {
+  std::vector<std::uint8_t> bytes(size);
+  for (std::size_t i = 0; i < size; ++i) {
+    bytes[i] = static_cast<std::uint8_t>(random_word({.seed = seed}, i));
+  }
+  return bytes;
+}
+
+// Planes (3, 5, 7) of record `number` of the sample store.
+inline std::vector<std::uint8_t> sample_planes(std::uint64_t number) {
+  return random_bytes(105, 1000 + number);
+}
+
+// Three records (two raw, one PNG), two columns, two views.
+inline void write_sample_store(const std::filesystem::path& path) {
+  StoreWriter writer(path, {{"age", {"young", "old"}}, {"subject", {"user"}}}, true);
+  NewRecord record{.height = 5, .width = 7, .source = "user/zero.png", .labels = {0, 0}};
+  writer.add(record, sample_planes(0));
+  record.source = "user/one.png", record.labels = {1, kMissing};
+  writer.add(record, sample_planes(1));
+  record.source = "", record.labels = {kMissing, 0}, record.encoding = Encoding::kPng;
+  const std::string png = encode_png(from_planes(sample_planes(2), 3, 5, 7));
+  writer.add(record, {reinterpret_cast<const std::uint8_t*>(png.data()), png.size()});
+  writer.add_view("age/some", "age", std::vector<std::uint32_t>{0, 1}, {{"fold", 3}});
+  writer.add_view("all/twice", "", std::vector<std::uint32_t>{2, 1, 0, 0, 1, 2}, Json::object());
+  writer.commit({{"purpose", "test"}});
+}
+
+}  // namespace fovea
