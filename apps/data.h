@@ -6,6 +6,7 @@
 namespace fovea::apps {
 
 void add_data_adience_command(CLI::App& data);  // data_adience.cc
+void add_data_synth_command(CLI::App& data);    // data_synth.cc
 void add_data_tool_commands(CLI::App& data);    // data_tools.cc: inspect verify stats extract mean
 
 }  // namespace fovea::apps

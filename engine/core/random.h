@@ -21,7 +21,7 @@ enum class RandomPurpose : std::uint32_t {
   kShuffle = 3,    // iteration = epoch
   kCrop = 4,       // iteration = position of the record in the whole run
   kMirror = 5,     // as kCrop
-  kSynthFace = 6,  // iteration = face index
+  kSynthFace = 6,  // iteration: a stream of data/synth*.cc (a face, a subject, noise, ...)
   kSplit = 7,      // train / validation draw; iteration = fold
   kSmoothGrad = 8,
   kAttribution = 9,  // random baselines of the faithfulness measures
