@@ -1,0 +1,44 @@
+// A line chart as inline SVG: hairline grid, axis labels, lines, one optional reference level.
+//
+// Colours come from the page's style sheet through class names: chart-line, chart-raw, chart-grid,
+// chart-axis, chart-reference.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace fovea {
+
+struct ChartPoint {
+  double x = 0, y = 0;
+};
+
+struct ChartLine {
+  std::string name;        // the style class behind "chart-": "line" or "raw"
+  std::string label = {};  // written at its right end; "" for none
+  std::vector<ChartPoint> points;
+};
+
+struct LineChart {
+  std::string description;  // for screen readers
+  std::string x_label, y_label;
+  double x_end = 0;         // the x axis runs from 0 to this, or to the last point
+  bool y_is_share = false;  // y runs from 0 to 1 and is written as per cent
+  std::vector<ChartLine> lines;
+  double reference = -1;  // drawn where it is >= 0
+  std::string reference_label = {};
+};
+
+[[nodiscard]] std::string to_svg(const LineChart& chart);
+
+// Means of equal stretches of the points, at most `count` of them: what a chart can show.
+[[nodiscard]] std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points,
+                                              std::size_t count);
+// Each point's mean with up to `reach` points to either side; points that are not finite are left
+// out.
+[[nodiscard]] std::vector<ChartPoint> smoothed(const std::vector<ChartPoint>& points,
+                                               std::size_t reach);
+// Round steps (1, 2 or 5 times a power of ten) that divide [0, high] into at most `count` parts.
+[[nodiscard]] double round_step(double high, int count);
+
+}  // namespace fovea
