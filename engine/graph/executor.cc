@@ -26,6 +26,7 @@ class Lives {
     for (std::size_t s = 0; s < plan_.steps.size(); ++s) visit(plan_.steps[s], static_cast<int>(s));
     // What the caller fills or reads stays for the whole run.
     for (const int id : graph.inputs) keep(id);
+    for (const std::string& blob : options_.keep) keep(graph.find_blob(blob));
     for (std::size_t id = 0; id < graph.tensors.size(); ++id) {
       if (options_.keep_all || graph.tensors[id].consumer < 0) keep(static_cast<int>(id));
     }

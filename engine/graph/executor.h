@@ -19,6 +19,7 @@ struct ExecutorOptions {
   std::string device = "cpu";  // cpu | reference
   bool training = false;       // backward() is available; dropout draws
   bool keep_all = false;   // no two live tensors share memory after forward: every blob can be read
+  std::vector<std::string> keep;  // blobs that stay readable after backward()
   std::uint64_t seed = 0;  // dropout
 };
 

@@ -1,0 +1,32 @@
+// From what a user types to files: nets by name, models with their metadata.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "engine/core/tensor.h"
+#include "engine/graph/graph.h"
+#include "engine/io/safetensors.h"
+
+namespace fovea::apps {
+
+// A file as it is, or "caffenet" -> nets/caffenet.json of the source tree or of the installation.
+[[nodiscard]] std::filesystem::path resolve_net(const std::string& name);
+
+// "auto" and "cpu" -> "cpu"; Error for what this build has not.
+[[nodiscard]] std::string resolve_device();
+
+// A weight file that knows how it wants to be fed (written by `fovea train`).
+struct Model {
+  WeightFile file;
+  std::string path;
+  std::vector<std::string> classes;  // names; empty when unknown
+  Tensor<float> mean;                // (C, H, W), or a scalar 0 when unknown
+  std::int64_t crop = 0;             // 0: as the net says
+};
+[[nodiscard]] Model read_model(const std::filesystem::path& weights);
+
+// The model's own net (its metadata), or `net` when that is given; deploy phase.
+[[nodiscard]] NetDefinition model_net(const Model& model, const std::string& net, std::int64_t batch);
+
+}  // namespace fovea::apps

@@ -1,0 +1,80 @@
+#include "engine/train/config.h"
+
+#include <variant>
+
+#include "engine/core/file.h"
+
+namespace fovea {
+namespace {
+
+// Later values win; objects merge key by key.
+void merge(Json& base, const Json& change) {
+  if (!base.is_object() || !change.is_object()) {
+    base = change;
+    return;
+  }
+  for (const auto& [key, value] : change.items()) merge(base[key], value);
+}
+
+Json read_extended(const std::filesystem::path& file, int depth) {
+  require(depth < 16, "endless \"extends\" in ", file.string());
+  Json json = read_json_file(file);
+  require(json.is_object(), "wrong value in ", file.string(), ", expected an object");
+  if (!json.contains("extends")) return json;
+  require(json["extends"].is_string(), "wrong value in ", file.string(), ".extends, expected a file name");
+  Json base = read_extended(file.parent_path() / json["extends"].get<std::string>(), depth + 1);
+  json.erase("extends");
+  merge(base, json);
+  return base;
+}
+
+void apply_setting(Json& json, const std::string& setting) {
+  const auto equals = setting.find('=');
+  require(equals != std::string::npos && equals > 0, "wrong --set: '", setting, "', expected key=value");
+  Json* at = &json;
+  std::string path = setting.substr(0, equals);
+  for (std::size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.')) {
+    at = &(*at)[path.substr(0, dot)];
+    path.erase(0, dot + 1);
+  }
+  const std::string text = setting.substr(equals + 1);
+  const Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  (*at)[path] = value.is_discarded() ? Json(text) : value;
+}
+
+void check(const TrainConfig& c, const std::string& file) {
+  require(c.target == "age" || c.target == "gender", "wrong value in ", file, ".target: '", c.target, "', expected age | gender");
+  require(c.data.batch >= 1, "wrong value in ", file, ".data.batch: ", c.data.batch, ", expected 1 or more");
+  require(c.data.crop >= 1, "wrong value in ", file, ".data.crop: ", c.data.crop, ", expected 1 or more");
+  require(c.solver.max_iter >= 1, "wrong value in ", file, ".solver.max_iter: ", c.solver.max_iter, ", expected 1 or more");
+  require(c.solver.iter_size >= 1, "wrong value in ", file, ".solver.iter_size: ", c.solver.iter_size, ", expected 1 or more");
+}
+
+}  // namespace
+
+TrainConfig load_config(const std::filesystem::path& file, const std::vector<std::string>& settings) {
+  Json json = read_extended(file, 0);
+  for (const std::string& setting : settings) apply_setting(json, setting);
+  TrainConfig config;
+  read_json(json, config, file.string());
+  check(config, file.string());
+  return config;
+}
+
+NetDefinition configured_net(const TrainConfig& config, const std::filesystem::path& net_file, Phase phase, std::int64_t batch,
+                             std::int64_t classes) {
+  NetOptions options{.phase = phase, .batch = batch, .crop = config.data.crop, .parameters = {}};
+  if (net_file.extension() == ".json") options.parameters["classes"] = classes;
+  for (const auto& [key, value] : config.parameters.items()) options.parameters[key] = value;
+  NetDefinition net = load_net(net_file, options);
+  if (config.weight_filler.empty()) return net;
+  FillerType type{};
+  read_json(Json(config.weight_filler), type, "config.weight_filler");
+  for (LayerDefinition& layer : net.layers) {
+    if (auto* c = std::get_if<ConvolutionParams>(&layer.op)) c->weight_filler.type = type;
+    if (auto* p = std::get_if<InnerProductParams>(&layer.op)) p->weight_filler.type = type;
+  }
+  return net;
+}
+
+}  // namespace fovea

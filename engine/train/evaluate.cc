@@ -1,0 +1,42 @@
+#include "engine/train/evaluate.h"
+
+#include <cmath>
+#include <cstdlib>
+
+#include "engine/core/error.h"
+
+namespace fovea {
+
+Evaluation evaluate(std::span<const int> truth, std::span<const int> predicted, int classes) {
+  expects(truth.size() == predicted.size(), "one prediction per sample");
+  const auto size = static_cast<std::size_t>(classes);
+  Evaluation e{.count = std::ssize(truth), .per_class_recall = std::vector<double>(size),
+               .confusion = std::vector(size, std::vector<std::int64_t>(size))};
+  std::int64_t right = 0, near = 0, distance = 0;
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    const int off = std::abs(truth[i] - predicted[i]);
+    right += off == 0 ? 1 : 0, near += off <= 1 ? 1 : 0, distance += off;
+    ++e.confusion.at(static_cast<std::size_t>(truth[i])).at(static_cast<std::size_t>(predicted[i]));
+  }
+  const double count = truth.empty() ? 1 : static_cast<double>(truth.size());
+  e.accuracy = static_cast<double>(right) / count;
+  e.one_off = static_cast<double>(near) / count;
+  e.mae = static_cast<double>(distance) / count;
+  for (std::size_t c = 0; c < size; ++c) {
+    std::int64_t samples = 0;
+    for (const std::int64_t n : e.confusion[c]) samples += n;
+    e.per_class_recall[c] = samples > 0 ? static_cast<double>(e.confusion[c][c]) / static_cast<double>(samples) : 0;
+  }
+  return e;
+}
+
+Spread spread(std::span<const double> values) {
+  Spread s;
+  if (values.empty()) return s;
+  for (const double v : values) s.mean += v / static_cast<double>(values.size());
+  for (const double v : values) s.std += (v - s.mean) * (v - s.mean) / static_cast<double>(values.size());
+  s.std = std::sqrt(s.std);
+  return s;
+}
+
+}  // namespace fovea
