@@ -117,14 +117,17 @@ std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points, std::size
 std::vector<ChartPoint> smoothed(const std::vector<ChartPoint>& points, std::size_t reach) {
   std::vector<ChartPoint> out;
   for (std::size_t i = 0; i < points.size(); ++i) {
-    // As far to the left as to the right, also near the ends: the curve does not lag.
-    const std::size_t near = std::min({reach, i, points.size() - 1 - i});
-    double sum = 0;
-    int counted = 0;
-    for (std::size_t k = i - near; k <= i + near; ++k) {
-      if (std::isfinite(points[k].y)) sum += points[k].y, ++counted;
+    const std::size_t first = i - std::min(i, reach);
+    const std::size_t last = std::min(i + reach, points.size() - 1);
+    double n = 0, sum_x = 0, sum_y = 0, sum_xx = 0, sum_xy = 0;
+    for (std::size_t k = first; k <= last; ++k) {
+      if (!std::isfinite(points[k].y)) continue;
+      const double x = points[k].x - points[i].x, y = points[k].y;
+      n += 1, sum_x += x, sum_y += y, sum_xx += x * x, sum_xy += x * y;
     }
-    out.push_back({points[i].x, counted > 0 ? sum / counted : points[i].y});
+    const double spread = n * sum_xx - sum_x * sum_x;
+    const double slope = spread > 0 ? (n * sum_xy - sum_x * sum_y) / spread : 0;
+    out.push_back({points[i].x, n > 0 ? (sum_y - slope * sum_x) / n : points[i].y});
   }
   return out;
 }

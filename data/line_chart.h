@@ -34,7 +34,8 @@ struct LineChart {
 // Means of equal stretches of the points, at most `count` of them: what a chart can show.
 [[nodiscard]] std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points,
                                               std::size_t count);
-// Each point's mean with up to `reach` points to either side; points that are not finite are left
+// For each point the value there of the straight line fitted to it and up to `reach` points to
+// either side: no lag on a falling curve, no bias at its ends. Points that are not finite are left
 // out.
 [[nodiscard]] std::vector<ChartPoint> smoothed(const std::vector<ChartPoint>& points,
                                                std::size_t reach);

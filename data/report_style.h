@@ -58,8 +58,8 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; }
 .scores td:last-child { text-align: right; font-weight: 600; white-space: nowrap; padding-left: 12px; }
 .scores small { display: block; color: var(--soft); font-size: 12.5px; line-height: 1.35; font-weight: 400; }
 .scroll { overflow-x: auto; }
-.matrix { border-collapse: separate; border-spacing: 2px; min-width: 460px; }
-.matrix.small { width: auto; min-width: 0; }
+.matrix { border-collapse: separate; border-spacing: 2px; table-layout: fixed; min-width: 640px; }
+.matrix.small { width: auto; min-width: 0; table-layout: auto; }
 .matrix th { font-weight: 500; color: var(--soft); font-size: 12.5px; padding: 4px 6px; white-space: nowrap; }
 .matrix th.side { text-align: right; padding-right: 10px; }
 .matrix td { text-align: center; height: 36px; min-width: 52px; border-radius: 4px; font-size: 13px; }

@@ -69,6 +69,8 @@ TEST(LineChart, ThinningKeepsMeansAndSmoothingKeepsLines) {
   EXPECT_DOUBLE_EQ(few[0].x, 4.5);
   EXPECT_DOUBLE_EQ(few[0].y, 9);
   for (const ChartPoint& p : smoothed(line, 30)) EXPECT_NEAR(p.y, 2 * p.x, 1e-9);
+  for (std::size_t i = 0; i < line.size(); ++i) line[i].y = i % 2 ? 1 : 3;
+  for (const ChartPoint& p : smoothed(line, 30)) EXPECT_NEAR(p.y, 2, 0.2);
 }
 
 TEST(Report, ScoresComeFromTheConfusionMatrix) {

@@ -1,8 +1,10 @@
 #include "data/synth.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cmath>
+#include <csignal>
 #include <map>
 #include <set>
 #include <sstream>
@@ -211,6 +213,22 @@ TEST(Synth, ForceReplacesAnEarlierSetAndNothingElse) {
   EXPECT_EQ(files.size(), 8U + 8U + 2U + 1U + 1U);
   EXPECT_EQ(files.count("fold_2_data.txt"), 0U);
   EXPECT_EQ(files.at("mine.txt"), "keep");
+}
+
+// A limit on file sizes fails writes as a full disk does.
+TEST(Synth, AFullDiskIsOneClearErrorAndLeavesNothing) {
+  const Folder folder("full");
+  fs::create_directories(folder.path());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit tight{100, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  const std::string message = message_of([&] { write_faces(folder.path() / "out", kSmall); });
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(message.find("cannot write "), 0U) << message;
+  EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
 TEST(Synth, AnUnwritablePlaceIsOneClearError) {
