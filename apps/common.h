@@ -32,5 +32,13 @@ void print_json(const Json& document);
 
 // Each adds its subcommands; their callbacks do the work and throw Error.
 void add_data_commands(CLI::App& app);
+void add_train_command(CLI::App& app);
+void add_eval_command(CLI::App& app);
+void add_net_commands(CLI::App& app);
+void add_forward_command(CLI::App& app);
+void add_predict_command(CLI::App& app);
+void add_relevance_command(CLI::App& app);
+void add_bench_commands(CLI::App& app);
+void add_devices_command(CLI::App& app);
 
 }  // namespace fovea::apps

@@ -52,6 +52,8 @@ int run(int argc, char** argv) {
   app.fallthrough();
   add_common_options(app);
   add_data_commands(app);
+  add_train_command(app);
+  add_eval_command(app);
   app.parse_complete_callback([] {
     if (common().threads > 0) omp_set_num_threads(common().threads);
   });

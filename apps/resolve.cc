@@ -10,31 +10,42 @@ namespace fs = std::filesystem;
 
 fs::path resolve_net(const std::string& name) {
   if (fs::exists(name)) return name;
-  const fs::path folders[] = {fs::path(FOVEA_SOURCE_DIR) / "nets", fs::read_symlink("/proc/self/exe").parent_path() / "../share/fovea/nets"};
+  const fs::path folders[] = {
+      fs::path(FOVEA_SOURCE_DIR) / "nets",
+      fs::read_symlink("/proc/self/exe").parent_path() / "../share/fovea/nets"};
   for (const fs::path& folder : folders) {
     if (fs::exists(folder / (name + ".json"))) return folder / (name + ".json");
   }
   std::vector<std::string> known;
   std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folders[0], ignored)) known.push_back(entry.path().stem().string());
-  throw Error(str("unknown net: '", name, "', expected a file or a name in nets/", did_you_mean(name, known)));
+  for (const auto& entry : fs::directory_iterator(folders[0], ignored))
+    known.push_back(entry.path().stem().string());
+  throw Error(str("unknown net: '", name, "', expected a file or a name in nets/",
+                  did_you_mean(name, known)));
 }
 
 std::string resolve_device() {
   const std::string& device = common().device;
   if (device == "auto" || device == "cpu") return "cpu";
-  require(!device.starts_with("cuda"), "no device ", device, ": this build has no CUDA backend, expected cpu | reference");
+  require(!device.starts_with("cuda"), "no device ", device,
+          ": this build has no CUDA backend, expected cpu | reference");
   return device;
 }
 
 Model read_model(const fs::path& weights) {
-  require(weights.extension() != ".caffemodel", "cannot read ", weights.string(), ": .caffemodel files are not read yet, expected .safetensors");
-  Model model{.file = read_safetensors(weights), .path = weights.string(), .classes = {}, .mean = {}, .crop = 0};
+  require(weights.extension() != ".caffemodel", "cannot read ", weights.string(),
+          ": .caffemodel files are not read yet, expected .safetensors");
+  Model model{.file = read_safetensors(weights),
+              .path = weights.string(),
+              .classes = {},
+              .mean = {},
+              .crop = 0};
   const auto& metadata = model.file.metadata;
   if (const auto found = metadata.find("classes"); found != metadata.end()) {
     read_json(Json::parse(found->second), model.classes, model.path + ": metadata classes");
   }
-  if (const auto found = metadata.find("crop"); found != metadata.end()) model.crop = std::stoll(found->second);
+  if (const auto found = metadata.find("crop"); found != metadata.end())
+    model.crop = std::stoll(found->second);
   if (const Tensor<float>* mean = model.file.find("__mean__")) model.mean = *mean;
   return model;
 }
@@ -52,7 +63,8 @@ NetDefinition model_net(const Model& model, const std::string& net, std::int64_t
     return load_net(file, options);
   }
   const auto found = metadata.find("net");
-  require(found != metadata.end(), "no net in ", model.path, ": its metadata has none, expected --net NET");
+  require(found != metadata.end(), "no net in ", model.path,
+          ": its metadata has none, expected --net NET");
   return json_net(Json::parse(found->second), options, model.path + ": metadata net");
 }
 

@@ -27,6 +27,7 @@ struct Model {
 [[nodiscard]] Model read_model(const std::filesystem::path& weights);
 
 // The model's own net (its metadata), or `net` when that is given; deploy phase.
-[[nodiscard]] NetDefinition model_net(const Model& model, const std::string& net, std::int64_t batch);
+[[nodiscard]] NetDefinition model_net(const Model& model, const std::string& net,
+                                      std::int64_t batch);
 
 }  // namespace fovea::apps

@@ -1,0 +1,194 @@
+// `fovea eval`: fold accuracy and 1-off accuracy, single crop and 10-crop.
+#include <algorithm>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <map>
+
+#include "apps/common.h"
+#include "apps/resolve.h"
+#include "data/batch_source.h"
+#include "engine/io/weights.h"
+#include "engine/train/config.h"
+#include "engine/train/evaluate.h"
+#include "engine/train/trainer.h"
+
+namespace fovea::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  std::string config, store, fold = "0", weights, split = "test", crops = "oversample";
+};
+
+struct FoldResult {
+  int fold = 0;
+  Evaluation single, oversample;
+  std::vector<std::string> classes;
+};
+
+// FILE as it is; of a folder the newest snapshot in it or in its fold<K>/.
+fs::path snapshot_of(const fs::path& weights, int fold) {
+  if (!fs::is_directory(weights)) return weights;
+  const fs::path inner = weights / str("fold", fold), folder = fs::exists(inner) ? inner : weights;
+  const std::int64_t newest = newest_snapshot(folder);
+  require(newest >= 0, "no snapshot in ", folder.string(),
+          ", expected iter_<N>.safetensors with its .state");
+  return folder / str("iter_", newest, ".safetensors");
+}
+
+// Mean class probabilities over the crops of every record, then the most probable class (the first
+// among equals).
+std::vector<int> predict(Executor& executor, const BatchSource& source, std::vector<int>& truth) {
+  const std::int64_t records = source.options().batch, images = source.batch_shape().n(),
+                     crops = images / records;
+  const TensorView<float> input = executor.input("data");
+  std::vector<float> labels(static_cast<std::size_t>(records));
+  std::vector<int> predicted;
+  truth.clear();
+  for (std::int64_t batch = 0; batch < source.batches_per_epoch(); ++batch) {
+    source.load(batch, input, labels);
+    executor.forward();
+    const Tensor<float> p = executor.tensor(executor.graph().nodes.back().tops[0]);
+    for (std::int64_t r = 0; r < records && std::ssize(truth) < source.epoch_size(); ++r) {
+      std::vector<double> sum(static_cast<std::size_t>(p.shape.c()));
+      for (std::int64_t i = r * crops; i < (r + 1) * crops; ++i) {
+        for (std::size_t c = 0; c < sum.size(); ++c)
+          sum[c] += static_cast<double>(p.view()(i, static_cast<std::int64_t>(c)));
+      }
+      predicted.push_back(static_cast<int>(std::max_element(sum.begin(), sum.end()) - sum.begin()));
+      truth.push_back(static_cast<int>(labels[static_cast<std::size_t>(r)]));
+    }
+  }
+  return predicted;
+}
+
+Evaluation evaluate_crops(const TrainConfig& config, const Store& store, const View& view,
+                          const Model& model, Crops crops) {
+  const int classes =
+      static_cast<int>(store.columns()[static_cast<std::size_t>(view.target)].classes.size());
+  const int records = crops == Crops::kOversample ? 4 : 32;
+  const BatchSource source(
+      store, {.view = std::string(view.name),
+              .batch = records,
+              .transform = {.crop = static_cast<int>(config.data.crop), .mean = model.mean},
+              .crops = crops});
+  const NetDefinition net = configured_net(config, resolve_net(config.net), Phase::kDeploy,
+                                           source.batch_shape().n(), classes);
+  // The main head is the last layer of every net of the study.
+  const Graph graph = build_graph(net);
+  Executor executor(prune_to(graph, {graph.nodes.back().tops[0]}), {.device = resolve_device()});
+  const WeightReport report = load_weights(executor, model.file, model.path);
+  require(report.missing.empty(), "missing weights in ", model.path, ": ",
+          report.missing.empty() ? "" : report.missing[0]);
+  std::vector<int> truth;
+  const std::vector<int> predicted = predict(executor, source, truth);
+  return evaluate(truth, predicted, classes);
+}
+
+FoldResult evaluate_fold(const Arguments& a, const TrainConfig& config, const Store& store,
+                         int fold) {
+  const View& view =
+      store.view(str(config.target, "/", config.alignment, "/fold", fold, "/", a.split));
+  const Model model = read_model(snapshot_of(a.weights, fold));
+  talk(str("evaluating ", model.path, " on ", view.name, ": ", view.records.size(), " images"));
+  FoldResult result{.fold = fold};
+  const Crops single = a.crops == "legacy-single" ? Crops::kBottomRight : Crops::kCentre;
+  result.single = evaluate_crops(config, store, view, model, single);
+  if (a.crops == "oversample")
+    result.oversample = evaluate_crops(config, store, view, model, Crops::kOversample);
+  for (const auto& name : store.columns()[static_cast<std::size_t>(view.target)].classes)
+    result.classes.emplace_back(name);
+  return result;
+}
+
+Json to_json(const std::vector<FoldResult>& folds, bool oversample) {
+  Json list = Json::array();
+  std::map<std::string, std::vector<double>> values;
+  for (const FoldResult& f : folds) {
+    Json fold = {{"fold", f.fold},
+                 {"count", f.single.count},
+                 {"accuracy", f.single.accuracy},
+                 {"one_off", f.single.one_off}};
+    if (oversample)
+      fold["accuracy_oversample"] = f.oversample.accuracy,
+      fold["one_off_oversample"] = f.oversample.one_off;
+    fold["mae"] = f.single.mae;
+    for (const auto& [key, value] : fold.items()) {
+      if (value.is_number_float()) values[key].push_back(value.get<double>());
+    }
+    fold["per_class_recall"] = f.single.per_class_recall;
+    fold["confusion"] = f.single.confusion;
+    list.push_back(std::move(fold));
+  }
+  Json mean = Json::object(), deviation = Json::object();
+  for (const auto& [key, series] : values)
+    mean[key] = spread(series).mean, deviation[key] = spread(series).std;
+  return {{"folds", list}, {"mean", mean}, {"std", deviation}};
+}
+
+void print_table(const std::vector<FoldResult>& folds, const Json& json) {
+  std::cout << "fold   count  accuracy  1-off     10-crop   1-off     MAE\n" << std::fixed;
+  for (const Json& f : json["folds"]) {
+    std::cout << std::left << std::setw(7) << f["fold"].get<int>() << std::setw(7)
+              << f["count"].get<std::int64_t>() << std::setprecision(4);
+    for (const char* key :
+         {"accuracy", "one_off", "accuracy_oversample", "one_off_oversample", "mae"}) {
+      f.contains(key) ? std::cout << std::setw(10) << f[key].get<double>()
+                      : std::cout << std::setw(10) << "-";
+    }
+    std::cout << '\n';
+  }
+  if (folds.size() > 1) {
+    std::cout << "mean   " << json["mean"]["accuracy"].get<double>() << " +- "
+              << json["std"]["accuracy"].get<double>() << '\n';
+  }
+  std::cout << "\nconfusion of fold " << folds[0].fold
+            << " (rows: true class, columns: predicted)\n";
+  for (std::size_t t = 0; t < folds[0].classes.size(); ++t) {
+    std::cout << std::left << std::setw(10) << folds[0].classes[t] << std::right;
+    for (const std::int64_t n : folds[0].single.confusion[t]) std::cout << std::setw(6) << n;
+    std::cout << "   recall " << std::setprecision(3) << folds[0].single.per_class_recall[t]
+              << '\n';
+  }
+}
+
+void run(const Arguments& a) {
+  const TrainConfig config = load_config(a.config);
+  const Store store(a.store);
+  std::vector<FoldResult> folds;
+  if (a.fold == "all") {
+    for (int fold = 0; fold < 5; ++fold) folds.push_back(evaluate_fold(a, config, store, fold));
+  } else {
+    const bool number = a.fold.find_first_not_of("0123456789") == std::string::npos &&
+                        !a.fold.empty() && a.fold.size() < 4;
+    require(number, "wrong --fold: '", a.fold, "', expected a number or all");
+    folds.push_back(evaluate_fold(a, config, store, std::stoi(a.fold)));
+  }
+  const Json json = to_json(folds, a.crops == "oversample");
+  common().json ? print_json(json) : print_table(folds, json);
+}
+
+}  // namespace
+
+void add_eval_command(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("eval", "accuracy and 1-off accuracy over folds");
+  command->add_option("CONFIG", a->config, "the training config")->required();
+  command->add_option("--data", a->store, "store made by `fovea data`")->required();
+  command->add_option("--fold", a->fold, "test fold, or all")->capture_default_str();
+  command->add_option("--weights", a->weights, "snapshot, or the folder that `fovea train` wrote")
+      ->required();
+  command->add_option("--split", a->split, "test | val | train")
+      ->check(CLI::IsMember({"test", "val", "train"}))
+      ->capture_default_str();
+  command->add_option("--crops", a->crops, "center | oversample (both) | legacy-single")
+      ->check(CLI::IsMember({"center", "oversample", "legacy-single"}))
+      ->capture_default_str();
+  command->footer(
+      "Example: fovea eval configs/demo.json --data faces.fovea --fold 0 --weights runs/demo");
+  command->callback([a] { run(*a); });
+}
+
+}  // namespace fovea::apps

@@ -1,0 +1,182 @@
+// `fovea train`: folds of a store by a config.
+#include <omp.h>
+
+#include <csignal>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+
+#include "apps/common.h"
+#include "apps/resolve.h"
+#include "data/loader.h"
+#include "data/mean.h"
+#include "engine/core/file.h"
+#include "engine/train/config.h"
+#include "engine/train/filler.h"
+#include "engine/train/trainer.h"
+
+namespace fovea::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  std::string config, store, fold = "0", out;
+  std::vector<std::string> settings;
+  bool resume = false;
+  std::int64_t max_iter = 0;
+};
+
+std::atomic<bool> interrupted = false;
+void on_interrupt(int) { interrupted = true; }
+
+std::string view_name(const TrainConfig& config, int fold, const std::string& split) {
+  return str(config.target, "/", config.alignment, "/fold", fold, "/", split);
+}
+
+// The blob of class scores: what the last (main) loss reads.
+std::string scores_blob(const NetDefinition& net) {
+  for (auto layer = net.layers.rbegin(); layer != net.layers.rend(); ++layer) {
+    if (std::holds_alternative<SoftmaxLossParams>(layer->op)) return layer->bottoms[0];
+  }
+  throw Error(
+      str("no loss in net ", net.name, ", expected a softmax_loss layer in the train phase"));
+}
+
+// What a snapshot carries besides weights: enough to run it with the right preprocessing.
+WeightFile model_of(const TrainConfig& config, const fs::path& net_file, const LabelColumn& column,
+                    Tensor<float> mean) {
+  Json parameters = config.parameters;
+  parameters["classes"] = column.classes.size();
+  WeightFile model;
+  model.metadata = {{"classes", Json(column.classes).dump()},
+                    {"target", config.target},
+                    {"alignment", config.alignment},
+                    {"crop", str(config.data.crop)},
+                    {"channel_order", "BGR"},
+                    {"net_parameters", parameters.dump()}};
+  if (net_file.extension() == ".json") model.metadata["net"] = read_json_file(net_file).dump();
+  model.tensors.emplace_back("__mean__", std::move(mean));
+  return model;
+}
+
+void print_report(const WeightReport& report, const std::string& file) {
+  talk(str("weights from ", file, ": ", report.matched.size(), " matched, ", report.missing.size(),
+           " missing, ", report.unused.size(), " unused"));
+  for (const auto& name : report.missing) talk("  missing: " + name + " (keeps its filler)");
+  for (const auto& name : report.unused) talk("  unused:  " + name);
+}
+
+std::string eta(double seconds) {
+  const auto whole = static_cast<std::int64_t>(seconds);
+  return str(whole / 3600, ":", std::setw(2), std::setfill('0'), whole / 60 % 60, ":", std::setw(2),
+             whole % 60);
+}
+
+void report_progress(const TrainProgress& p, std::int64_t batch) {
+  const double left = static_cast<double>((p.max_iter - p.iteration) * batch) / p.images_per_s;
+  std::ostringstream line;
+  line << "iteration " << p.iteration << "/" << p.max_iter << std::fixed << std::setprecision(4)
+       << "  loss " << p.loss << std::setprecision(3) << "  accuracy " << p.accuracy
+       << std::setprecision(1) << "  " << p.images_per_s << " images/s  ETA " << eta(left);
+  talk(line.str());
+}
+
+void train_fold(const Arguments& a, const TrainConfig& config, const Store& store, int fold) {
+  const fs::path folder = fs::path(a.out) / str("fold", fold), net_file = resolve_net(config.net);
+  const View& view = store.view(view_name(config, fold, "train"));
+  const LabelColumn& column = store.columns()[static_cast<std::size_t>(view.target)];
+  const auto classes = static_cast<std::int64_t>(column.classes.size());
+  const NetDefinition net =
+      configured_net(config, net_file, Phase::kTrain, config.data.batch, classes);
+  const std::string device = resolve_device(), scores = scores_blob(net);
+  Executor executor(build_graph(net),
+                    {.device = device, .training = true, .keep = {scores}, .seed = config.seed});
+  fill_params(executor, config.seed);
+  if (!config.weights.empty())
+    print_report(load_weights(executor, read_safetensors(config.weights), config.weights),
+                 config.weights);
+
+  Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
+  LoaderOptions loading{.view = std::string(view.name),
+                        .batch = static_cast<int>(config.data.batch),
+                        .transform = {.crop = static_cast<int>(config.data.crop), .mean = mean},
+                        .crops = Crops::kRandom,
+                        .mirror = config.data.mirror,
+                        .shuffle = true,
+                        .seed = config.seed};
+  fs::create_directories(folder);
+  if (common().force && !a.resume) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().filename().string().starts_with("iter_")) fs::remove(entry.path());
+    }
+  }
+  if (a.resume)
+    loading.first_batch =
+        std::max<std::int64_t>(newest_snapshot(folder), 0) * config.solver.iter_size;
+  write_file(folder / "config.json", write_json(config).dump(2) + "\n");
+  Loader loader(store, loading);
+  TrainOptions options{.folder = folder,
+                       .solver = config.solver,
+                       .resume = a.resume,
+                       .model = model_of(config, net_file, column, std::move(mean)),
+                       .description = {{"net", config.net},
+                                       {"view", view.name},
+                                       {"seed", config.seed},
+                                       {"device", device},
+                                       {"precision", "fp32"},
+                                       {"threads", omp_get_max_threads()},
+                                       {"ranks", 1}},
+                       .scores = scores,
+                       .report =
+                           [&](const TrainProgress& p) {
+                             report_progress(p, config.data.batch * config.solver.iter_size);
+                           },
+                       .stop = &interrupted};
+  talk(str("training ", config.net, " on ", view.name, ": ", view.records.size(), " images, ",
+           classes, " classes, device ", device, ", fp32, ", omp_get_max_threads(),
+           " threads, seed ", config.seed));
+  const TensorView<float> images = executor.input("data");
+  const std::span<float> labels = executor.input("label").span();
+  const std::int64_t reached =
+      train(executor, options, [&](std::int64_t) { loader.next(images, labels); });
+  if (reached < config.solver.max_iter)
+    talk(str("stopped at iteration ", reached, "; go on with --resume"));
+}
+
+void run(const Arguments& a) {
+  TrainConfig config = load_config(a.config, a.settings);
+  if (a.max_iter > 0) config.solver.max_iter = a.max_iter;
+  require(common().precision == "fp32", "no precision ", common().precision,
+          " for training on this device, expected fp32");
+  const Store store(a.store);
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  if (a.fold != "all") {
+    const bool number = a.fold.find_first_not_of("0123456789") == std::string::npos &&
+                        !a.fold.empty() && a.fold.size() < 4;
+    require(number, "wrong --fold: '", a.fold, "', expected a number or all");
+    return train_fold(a, config, store, std::stoi(a.fold));
+  }
+  for (int fold = 0; fold < 5 && !interrupted; ++fold) train_fold(a, config, store, fold);
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("train", "train a net on one fold or all, by a config");
+  command->add_option("CONFIG", a->config, "training config (configs/*.json)")->required();
+  command->add_option("--data", a->store, "store made by `fovea data`")->required();
+  command->add_option("--fold", a->fold, "test fold, or all")->capture_default_str();
+  command->add_option("--out", a->out, "folder for fold<K>/ with snapshots and logs")->required();
+  command->add_option("--set", a->settings, "key=value over the config: solver.base_lr=0.01");
+  command->add_flag("--resume", a->resume, "go on from the newest snapshot");
+  command->add_option("--max-iter", a->max_iter, "iterations, over the config's")
+      ->check(CLI::Range(1, 100000000));
+  command->footer(
+      "Example: fovea train configs/demo.json --data faces.fovea --fold 0 --out runs/demo");
+  command->callback([a] { run(*a); });
+}
+
+}  // namespace fovea::apps
