@@ -54,6 +54,12 @@ int run(int argc, char** argv) {
   add_data_commands(app);
   add_train_command(app);
   add_eval_command(app);
+  add_predict_command(app);
+  add_relevance_command(app);
+  add_net_commands(app);
+  add_forward_command(app);
+  add_bench_commands(app);
+  add_devices_command(app);
   app.parse_complete_callback([] {
     if (common().threads > 0) omp_set_num_threads(common().threads);
   });

@@ -21,7 +21,8 @@ Json read_extended(const std::filesystem::path& file, int depth) {
   Json json = read_json_file(file);
   require(json.is_object(), "wrong value in ", file.string(), ", expected an object");
   if (!json.contains("extends")) return json;
-  require(json["extends"].is_string(), "wrong value in ", file.string(), ".extends, expected a file name");
+  require(json["extends"].is_string(), "wrong value in ", file.string(),
+          ".extends, expected a file name");
   Json base = read_extended(file.parent_path() / json["extends"].get<std::string>(), depth + 1);
   json.erase("extends");
   merge(base, json);
@@ -30,7 +31,8 @@ Json read_extended(const std::filesystem::path& file, int depth) {
 
 void apply_setting(Json& json, const std::string& setting) {
   const auto equals = setting.find('=');
-  require(equals != std::string::npos && equals > 0, "wrong --set: '", setting, "', expected key=value");
+  require(equals != std::string::npos && equals > 0, "wrong --set: '", setting,
+          "', expected key=value");
   Json* at = &json;
   std::string path = setting.substr(0, equals);
   for (std::size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.')) {
@@ -43,16 +45,22 @@ void apply_setting(Json& json, const std::string& setting) {
 }
 
 void check(const TrainConfig& c, const std::string& file) {
-  require(c.target == "age" || c.target == "gender", "wrong value in ", file, ".target: '", c.target, "', expected age | gender");
-  require(c.data.batch >= 1, "wrong value in ", file, ".data.batch: ", c.data.batch, ", expected 1 or more");
-  require(c.data.crop >= 1, "wrong value in ", file, ".data.crop: ", c.data.crop, ", expected 1 or more");
-  require(c.solver.max_iter >= 1, "wrong value in ", file, ".solver.max_iter: ", c.solver.max_iter, ", expected 1 or more");
-  require(c.solver.iter_size >= 1, "wrong value in ", file, ".solver.iter_size: ", c.solver.iter_size, ", expected 1 or more");
+  require(c.target == "age" || c.target == "gender", "wrong value in ", file, ".target: '",
+          c.target, "', expected age | gender");
+  require(c.data.batch >= 1, "wrong value in ", file, ".data.batch: ", c.data.batch,
+          ", expected 1 or more");
+  require(c.data.crop >= 1, "wrong value in ", file, ".data.crop: ", c.data.crop,
+          ", expected 1 or more");
+  require(c.solver.max_iter >= 1, "wrong value in ", file, ".solver.max_iter: ", c.solver.max_iter,
+          ", expected 1 or more");
+  require(c.solver.iter_size >= 1, "wrong value in ", file,
+          ".solver.iter_size: ", c.solver.iter_size, ", expected 1 or more");
 }
 
 }  // namespace
 
-TrainConfig load_config(const std::filesystem::path& file, const std::vector<std::string>& settings) {
+TrainConfig load_config(const std::filesystem::path& file,
+                        const std::vector<std::string>& settings) {
   Json json = read_extended(file, 0);
   for (const std::string& setting : settings) apply_setting(json, setting);
   TrainConfig config;
@@ -61,8 +69,8 @@ TrainConfig load_config(const std::filesystem::path& file, const std::vector<std
   return config;
 }
 
-NetDefinition configured_net(const TrainConfig& config, const std::filesystem::path& net_file, Phase phase, std::int64_t batch,
-                             std::int64_t classes) {
+NetDefinition configured_net(const TrainConfig& config, const std::filesystem::path& net_file,
+                             Phase phase, std::int64_t batch, std::int64_t classes) {
   NetOptions options{.phase = phase, .batch = batch, .crop = config.data.crop, .parameters = {}};
   if (net_file.extension() == ".json") options.parameters["classes"] = classes;
   for (const auto& [key, value] : config.parameters.items()) options.parameters[key] = value;
@@ -70,10 +78,14 @@ NetDefinition configured_net(const TrainConfig& config, const std::filesystem::p
   if (config.weight_filler.empty()) return net;
   FillerType type{};
   read_json(Json(config.weight_filler), type, "config.weight_filler");
+  std::vector<Filler*> fillers;
   for (LayerDefinition& layer : net.layers) {
-    if (auto* c = std::get_if<ConvolutionParams>(&layer.op)) c->weight_filler.type = type;
-    if (auto* p = std::get_if<InnerProductParams>(&layer.op)) p->weight_filler.type = type;
+    if (auto* c = std::get_if<ConvolutionParams>(&layer.op)) fillers.push_back(&c->weight_filler);
+    if (auto* p = std::get_if<InnerProductParams>(&layer.op)) fillers.push_back(&p->weight_filler);
   }
+  // The first layer sees pixels of 0..255 and the last gives scores: both keep their own, small
+  // ones.
+  for (std::size_t i = 1; i + 1 < fillers.size(); ++i) fillers[i]->type = type;
   return net;
 }
 

@@ -1,5 +1,6 @@
 // A training run as JSON; every key with its default. Unknown keys are errors.
-//   {"extends": "base.json", "net": "adiencenet", "target": "age", "solver": {"base_lr": 0.001, ...}, ...}
+//   {"extends": "base.json", "net": "adiencenet", "target": "age", "solver": {"base_lr": 0.001,
+//   ...}, ...}
 #pragma once
 
 #include <filesystem>
@@ -22,28 +23,36 @@ struct DataConfig {
 };
 
 struct TrainConfig {
-  std::string net = "adiencenet";       // a name in nets/, or a file
-  std::string target = "age";           // age | gender
-  std::string alignment = "aligned";    // aligned | unaligned | mixed
-  Json parameters = Json::object();     // for the net file ("classifier"); "classes" comes from the store
-  std::string weights;                  // fine-tuning: copied by layer name before the first iteration
-  std::string weight_filler;            // replaces the filler of every weight ("msra"); empty: as the net says
+  std::string net = "adiencenet";     // a name in nets/, or a file
+  std::string target = "age";         // age | gender
+  std::string alignment = "aligned";  // aligned | unaligned | mixed
+  Json parameters =
+      Json::object();         // for the net file ("classifier"); "classes" comes from the store
+  std::string weights;        // fine-tuning: copied by layer name before the first iteration
+  std::string weight_filler;  // replaces every weight filler but the first and last layer's
+                              // ("msra"); empty: as the net says
   DataConfig data;
   SolverParams solver;
   std::uint64_t seed = 1;
 
   template <class Self, class V>
   static void visit(Self& c, V&& v) {
-    v("net", c.net), v("target", c.target), v("alignment", c.alignment), v("parameters", c.parameters);
-    v("weights", c.weights), v("weight_filler", c.weight_filler), v("data", c.data), v("solver", c.solver), v("seed", c.seed);
+    v("net", c.net), v("target", c.target), v("alignment", c.alignment),
+        v("parameters", c.parameters);
+    v("weights", c.weights), v("weight_filler", c.weight_filler), v("data", c.data),
+        v("solver", c.solver), v("seed", c.seed);
   }
 };
 
-// Reads a file, follows "extends" (relative to the file), applies "key.path=value" settings (value is JSON, or a string).
-[[nodiscard]] TrainConfig load_config(const std::filesystem::path& file, const std::vector<std::string>& settings = {});
+// Reads a file, follows "extends" (relative to the file), applies "key.path=value" settings (value
+// is JSON, or a string).
+[[nodiscard]] TrainConfig load_config(const std::filesystem::path& file,
+                                      const std::vector<std::string>& settings = {});
 
-// The net of a config for a phase, with the number of classes set. `net_file` is where config.net was found.
-[[nodiscard]] NetDefinition configured_net(const TrainConfig& config, const std::filesystem::path& net_file, Phase phase,
+// The net of a config for a phase, with the number of classes set. `net_file` is where config.net
+// was found.
+[[nodiscard]] NetDefinition configured_net(const TrainConfig& config,
+                                           const std::filesystem::path& net_file, Phase phase,
                                            std::int64_t batch, std::int64_t classes);
 
 }  // namespace fovea
