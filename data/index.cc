@@ -151,12 +151,15 @@ class IndexParser {
     check(n == 0 ? labels.empty() : labels.size() % n == 0 && labels.size() / n == columns.size(),
           labels.size(), " labels, expected ", columns.size(), " for each of ", n, " records");
     std::set<std::string_view> names;
+    std::uint64_t classes = 0;
     for (std::size_t c = 0; c < columns.size(); ++c) {
       LabelColumn column{.name = string(columns[c].name), .classes = {}, .values = {}};
       check(names.insert(column.name).second && columns[c].zero == 0, "column ", c, " named '",
             column.name, "', expected names that differ");
-      check(columns[c].class_count <= strings_.size(), "column ", c, " with ",
-            columns[c].class_count, " classes");
+      // Columns do not share class names, so that a small index cannot ask for much memory.
+      classes += columns[c].class_count;
+      check(classes <= strings_.size(), "column ", c, " with ", columns[c].class_count,
+            " classes, expected all columns together below ", strings_.size());
       for (std::uint64_t k = 0; k < columns[c].class_count; ++k) {
         column.classes.push_back(string(columns[c].first_class + k));
       }
@@ -176,6 +179,7 @@ class IndexParser {
     const auto views = list<store_format::ViewEntry>(SectionKind::kViews, "view");
     const auto numbers = list<std::uint32_t>(SectionKind::kViewRecords, "view record");
     std::set<std::string_view> names;
+    std::uint64_t used = 0;  // one view's entries follow another's
     for (const store_format::ViewEntry& v : views) {
       View view{.name = string(v.name), .target = v.target, .provenance = {}, .records = {}};
       check(names.insert(view.name).second && v.zero == 0, "view '", view.name,
@@ -183,8 +187,10 @@ class IndexParser {
       check(v.target >= -1 && v.target < static_cast<std::int64_t>(result_.columns.size()),
             "view '", view.name, "' with target column ", v.target, ", expected below ",
             result_.columns.size());
-      check(v.first <= numbers.size() && v.count <= numbers.size() - v.first, "view '", view.name,
-            "' of ", v.count, " entries at ", v.first, ", expected within ", numbers.size());
+      check(v.first == used && v.count <= numbers.size() - used, "view '", view.name, "' of ",
+            v.count, " entries at ", v.first, ", expected them at ", used, " and within ",
+            numbers.size());
+      used += v.count;
       view.provenance = parse_object(string(v.provenance), "provenance");
       view.records.assign(numbers.begin() + static_cast<std::ptrdiff_t>(v.first),
                           numbers.begin() + static_cast<std::ptrdiff_t>(v.first + v.count));
@@ -194,6 +200,7 @@ class IndexParser {
       }
       result_.views.push_back(std::move(view));
     }
+    check(used == numbers.size(), numbers.size(), " view records, expected ", used);
   }
 
   Bytes bytes_;

@@ -54,7 +54,7 @@ Trailer read_trailer(Bytes file, std::uint64_t at, const std::filesystem::path& 
           ", expected it right before the trailer at ", at);
   require(t.previous_trailer == 0 ||
               (t.previous_trailer >= sizeof(Header) && t.previous_trailer % kAlignment == 0 &&
-               t.previous_trailer + sizeof(Trailer) <= t.index_offset),
+               t.previous_trailer < t.index_offset),  // both are multiples of a trailer's size
           "damaged store in ", path.string(), ": previous trailer at ", t.previous_trailer,
           ", expected it before ", t.index_offset);
   return t;

@@ -1,5 +1,6 @@
 #include "data/transform.h"
 
+#include <algorithm>
 #include <string>
 
 #include "engine/core/error.h"
@@ -7,9 +8,8 @@
 namespace fovea {
 namespace {
 
-// The three kinds of row: with a mean per pixel or one value, forwards or mirrored. Plain counted
-// loops over pointers that do not alias, which g++ and clang turn into vector code (mirrored rows
-// with one permutation per vector).
+// The kinds of row: with a mean per pixel or one value, forwards or mirrored. Plain counted loops
+// over pointers that do not alias, which g++ and clang turn into vector code.
 void row_minus_image(const std::uint8_t* __restrict x, const float* __restrict mean, float scale,
                      int count, float* __restrict y) {
   for (int q = 0; q < count; ++q) y[q] = (static_cast<float>(x[q]) - mean[q]) * scale;
@@ -20,10 +20,16 @@ void row_minus_value(const std::uint8_t* __restrict x, float mean, float scale, 
   for (int q = 0; q < count; ++q) y[q] = (static_cast<float>(x[q]) - mean) * scale;
 }
 
+// In two steps through a buffer in the first-level cache: in one, with two streams read backwards,
+// g++ 12 gives code that is six times slower.
 void mirrored_row_minus_image(const std::uint8_t* __restrict x, const float* __restrict mean,
                               float scale, int count, float* __restrict y) {
-  for (int q = 0; q < count; ++q) {
-    y[q] = (static_cast<float>(x[count - 1 - q]) - mean[count - 1 - q]) * scale;
+  constexpr int kPart = 256;
+  float part[kPart];
+  for (int begin = 0; begin < count; begin += kPart) {
+    const int size = std::min(kPart, count - begin), from = count - begin - size;
+    row_minus_image(x + from, mean + from, scale, size, part);
+    for (int q = 0; q < size; ++q) y[begin + q] = part[size - 1 - q];
   }
 }
 
