@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <fstream>
 
 #include "data/crc32c.h"
 #include "data/store.h"
@@ -44,12 +43,9 @@ class DamagedStore : public testing::Test {
     content_ = content_of(Store(path_));
   }
 
-  // Not through AtomicFile: thousands of syncs would take minutes.
-  void write(const std::string& bytes) { std::ofstream(path_, std::ios::binary) << bytes; }
-
   // Opens and reads `bytes` as a store; its content, or "" with message_ set when that was refused.
   std::string read(const std::string& bytes) {
-    write(bytes);
+    write_input(path_, bytes);
     std::string content;
     message_ = message_of([&] { content = content_of(Store(path_)); });
     return content;
@@ -95,7 +91,7 @@ TEST_F(DamagedStore, SaysWhichRecordIsDamaged) {
   const auto record_one = bytes_.find(std::string(planes.begin(), planes.end()));
   ASSERT_NE(record_one, std::string::npos);
   bytes_[record_one + 50] ^= 1;
-  write(bytes_);
+  write_input(path_, bytes_);
   const Store store(path_);
   std::vector<std::uint8_t> scratch;
   EXPECT_NO_THROW((void)store.planes(0, scratch));
@@ -187,7 +183,7 @@ TEST_F(DamagedStore, ASecondSegmentReplacesTheFirstIndex) {
   EXPECT_EQ(read(grown), content_);
   EXPECT_NO_THROW(verify_store(Store(path_), 1));
   grown[bytes_.size() - 60] ^= 1;  // the first trailer
-  write(grown);
+  write_input(path_, grown);
   EXPECT_THROW(verify_store(Store(path_), 1), Error);
 }
 
