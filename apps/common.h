@@ -40,5 +40,6 @@ void add_predict_command(CLI::App& app);
 void add_relevance_command(CLI::App& app);
 void add_bench_commands(CLI::App& app);
 void add_devices_command(CLI::App& app);
+void add_report_command(CLI::App& app);
 
 }  // namespace fovea::apps

@@ -1,0 +1,207 @@
+// `fovea report`: one self-contained HTML page of trained folds: loss, accuracy, confusion,
+// explained faces.
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "apps/common.h"
+#include "apps/resolve.h"
+#include "data/batch_source.h"
+#include "data/picture.h"
+#include "data/report_page.h"
+#include "engine/core/file.h"
+#include "engine/io/weights.h"
+#include "engine/relevance/analyzer.h"
+#include "engine/train/config.h"
+#include "engine/train/evaluate.h"
+#include "engine/train/trainer.h"
+
+namespace fovea::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  std::vector<std::string> runs;
+  std::string store, out, rule = "study", title = "Fovea", command;
+  int fold = 0, faces = 6;
+};
+
+std::vector<ChartPoint> loss_curve(const fs::path& log, Json& description) {
+  std::istringstream lines(read_file(log));
+  std::string line;
+  std::getline(lines, line);
+  description = Json::parse(line);
+  std::vector<ChartPoint> points;
+  while (std::getline(lines, line)) {
+    const Json entry = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (entry.is_object())
+      points.push_back({entry["iteration"].get<double>(), entry["loss"].get<double>()});
+  }
+  return points;
+}
+
+// A trained fold with everything that its part of the page needs.
+class TaskReport {
+ public:
+  TaskReport(const Arguments& a, const Store& store, const fs::path& run)
+      : a_(a), store_(store), folder_(run / str("fold", a.fold)) {
+    read_json(read_json_file(folder_ / "config.json"), config_, (folder_ / "config.json").string());
+    iteration_ = newest_snapshot(folder_);
+    require(iteration_ >= 0, "no snapshot in ", folder_.string(),
+            ", expected iter_<N>.safetensors with its .state");
+    model_ = read_model(folder_ / str("iter_", iteration_, ".safetensors"));
+  }
+
+  ReportTask make() {
+    Json description;
+    ReportTask task{.title = config_.target == "age" ? "Age" : "Gender",
+                    .summary = {},
+                    .facts = {},
+                    .loss = loss_curve(folder_ / "log.jsonl", description),
+                    .accuracy = {},
+                    .classes = model_.classes,
+                    .confusion = {},
+                    .ordered = config_.target == "age",
+                    .faces = {}};
+    const View& view =
+        store_.view(str(config_.target, "/", config_.alignment, "/fold", a_.fold, "/test"));
+    evaluate_view(view, task);
+    explain_faces(view, task);
+    task.summary =
+        str(config_.net, ", trained for ", iteration_, " iterations of ", config_.data.batch,
+            " images and tested on ", view.records.size(), " faces of subjects it has never seen.");
+    task.facts = {{"Net", config_.net},
+                  {"Test view", std::string(view.name)},
+                  {"Crop", str(config_.data.crop, " pixels")},
+                  {"Iterations", str(iteration_)},
+                  {"Seed", str(config_.seed)},
+                  {"Threads", description.value("threads", Json()).dump()}};
+    return task;
+  }
+
+ private:
+  [[nodiscard]] TransformParams transform() const {
+    return {.crop = static_cast<int>(config_.data.crop), .mean = model_.mean};
+  }
+
+  void evaluate_view(const View& view, ReportTask& task) {
+    constexpr int kBatch = 32;
+    const BatchSource source(
+        store_, {.view = std::string(view.name), .batch = kBatch, .transform = transform()});
+    const Graph graph = build_graph(model_net(model_, "", kBatch));
+    Executor executor(prune_to(graph, {graph.nodes.back().tops[0]}), {.device = resolve_device()});
+    load_weights(executor, model_.file, model_.path);
+    std::vector<float> labels(kBatch);
+    std::vector<int> truth;
+    for (std::int64_t batch = 0; batch < source.batches_per_epoch(); ++batch) {
+      source.load(batch, executor.input("data"), labels);
+      executor.forward();
+      const Tensor<float> p = executor.tensor(executor.graph().nodes.back().tops[0]);
+      for (std::int64_t r = 0; r < kBatch && std::ssize(truth) < source.epoch_size(); ++r) {
+        const float* row = p.values.data() + r * p.shape.c();
+        predicted_.push_back(static_cast<int>(std::max_element(row, row + p.shape.c()) - row));
+        scores_.push_back(static_cast<double>(*std::max_element(row, row + p.shape.c())));
+        truth.push_back(static_cast<int>(labels[static_cast<std::size_t>(r)]));
+      }
+    }
+    task.confusion = evaluate(truth, predicted_, static_cast<int>(model_.classes.size())).confusion;
+    truth_ = truth;
+  }
+
+  // Faces spread evenly over the view, which is ordered by subject.
+  void explain_faces(const View& view, ReportTask& task) {
+    const int count = std::min<int>(a_.faces, static_cast<int>(view.records.size()));
+    Analyzer analyzer(build_graph(model_net(model_, "", 1)),
+                      {.composite = load_composite(a_.rule), .device = resolve_device()});
+    load_weights(analyzer.executor(), model_.file, model_.path);
+    analyzer.weights_changed();
+    const TensorView<float> input = analyzer.executor().input("data");
+    const int crop = static_cast<int>(config_.data.crop);
+    std::vector<std::uint8_t> scratch;
+    for (int i = 0; i < count; ++i) {
+      const std::size_t at = (static_cast<std::size_t>(i) * 2 + 1) * view.records.size() /
+                             (static_cast<std::size_t>(count) * 2);
+      const RecordInfo info = store_.record(view.records[at]);
+      const Shape shape{3, info.height, info.width};
+      const auto planes = store_.planes(view.records[at], scratch);
+      const Window window = centre_window(shape, crop);
+      transform_image(planes, shape, transform(), window, input.span());
+      analyzer.forward();
+      analyzer.run(std::vector<int>{predicted_[at]});
+      const Tensor<float> r = analyzer.input_relevance();
+      const TensorView<const float> relevance{r.values.data(),
+                                              Shape{r.shape[1], r.shape[2], r.shape[3]}};
+      const Image image = cropped(from_planes(planes, 3, info.height, info.width), window, crop);
+      const Colormap& map = find_colormap(kDefaultColormap);
+      const auto name = [&](int c) { return model_.classes.at(static_cast<std::size_t>(c)); };
+      task.faces.push_back({.name = fs::path(info.source).filename().string(),
+                            .truth = name(truth_[at]),
+                            .predicted = name(predicted_[at]),
+                            .score = scores_[at],
+                            .image = image,
+                            .heatmap = heatmap(relevance, map),
+                            .overlay = overlay(image, relevance, map)});
+    }
+  }
+
+  static Image cropped(const Image& whole, const Window& window, int crop) {
+    Image part{.height = crop, .width = crop, .channels = 3, .pixels = {}};
+    for (int row = 0; row < crop; ++row) {
+      const auto* at = whole.pixels.data() + ((window.top + row) * whole.width + window.left) * 3;
+      part.pixels.insert(part.pixels.end(), at, at + static_cast<std::ptrdiff_t>(crop) * 3);
+    }
+    return part;
+  }
+
+  const Arguments& a_;
+  const Store& store_;
+  fs::path folder_;
+  TrainConfig config_;
+  std::int64_t iteration_ = -1;
+  Model model_;
+  std::vector<int> predicted_, truth_;
+  std::vector<double> scores_;
+};
+
+void run(const Arguments& a) {
+  const Store store(a.store);
+  ReportPage page{.title = a.title,
+                  .lead =
+                      "A face classifier trained from a JSON config, tested on an unseen fold, and "
+                      "explained by relevance maps.",
+                  .facts = {{"Store", fs::path(a.store).filename().string()},
+                            {"Images", str(store.size())},
+                            {"Fold", str(a.fold)},
+                            {"Device", resolve_device()},
+                            {"Relevance rule", a.rule}},
+                  .command = a.command,
+                  .tasks = {},
+                  .footer = str("Fovea ", FOVEA_VERSION)};
+  for (const std::string& folder : a.runs)
+    page.tasks.push_back(TaskReport(a, store, folder).make());
+  write_report_page(page, a.out, common().force);
+  talk("wrote " + a.out);
+}
+
+}  // namespace
+
+void add_report_command(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* c = app.add_subcommand(
+      "report", "one HTML page of trained runs: curves, confusion, explained faces");
+  c->add_option("RUN", a->runs, "folders that `fovea train` wrote")->required();
+  c->add_option("--data", a->store, "the store they were trained on")->required();
+  c->add_option("--out", a->out, "page to write (.html)")->required();
+  c->add_option("--fold", a->fold, "fold")->capture_default_str();
+  c->add_option("--faces", a->faces, "explained faces per run")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
+  c->add_option("--rule", a->rule, "relevance rule")->capture_default_str();
+  c->add_option("--title", a->title, "title")->capture_default_str();
+  c->add_option("--repeat", a->command, "command shown as the one that repeats the page");
+  c->footer("Example: fovea report runs/age runs/gender --data faces.fovea --out page.html");
+  c->callback([a] { run(*a); });
+}
+
+}  // namespace fovea::apps
