@@ -69,11 +69,12 @@ Evaluation evaluate_crops(const TrainConfig& config, const Store& store, const V
   const int classes =
       static_cast<int>(store.columns()[static_cast<std::size_t>(view.target)].classes.size());
   const int records = crops == Crops::kOversample ? 4 : 32;
-  const BatchSource source(
-      store, {.view = std::string(view.name),
-              .batch = records,
-              .transform = {.crop = static_cast<int>(config.data.crop), .mean = model.mean},
-              .crops = crops});
+  const BatchSource source(store, {.view = std::string(view.name),
+                                   .batch = records,
+                                   .transform = {.crop = static_cast<int>(config.data.crop),
+                                                 .mean = model.mean,
+                                                 .scale = config.data.scale},
+                                   .crops = crops});
   const NetDefinition net = configured_net(config, resolve_net(config.net), Phase::kDeploy,
                                            source.batch_shape().n(), classes);
   // The main head is the last layer of every net of the study.

@@ -38,7 +38,7 @@ void predict(const PredictArguments& a) {
   const TensorView<float> input = executor.input(graph.tensors[0].blob);
   const int crop = static_cast<int>(input.shape.h());
   const int side = model.mean.shape.rank() == 3 ? static_cast<int>(model.mean.shape[1]) : crop;
-  const TransformParams transform{.crop = crop, .mean = model.mean};
+  const TransformParams transform{.crop = crop, .mean = model.mean, .scale = model.scale};
   Json images = Json::array();
   for (const std::string& file : a.images) {
     const Image image = resize_bilinear(read_image(file), side, side);

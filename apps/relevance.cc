@@ -264,7 +264,7 @@ class Explanation {
 
  private:
   void collect() {
-    const TransformParams transform{.crop = crop_, .mean = model_.mean};
+    const TransformParams transform{.crop = crop_, .mean = model_.mean, .scale = model_.scale};
     if (!a_.input.empty()) {
       samples_ = samples_of_array(a_, input_shape_);
     } else if (!a_.store.empty()) {

@@ -82,7 +82,9 @@ class TaskReport {
 
  private:
   [[nodiscard]] TransformParams transform() const {
-    return {.crop = static_cast<int>(config_.data.crop), .mean = model_.mean};
+    return {.crop = static_cast<int>(config_.data.crop),
+            .mean = model_.mean,
+            .scale = config_.data.scale};
   }
 
   void evaluate_view(const View& view, ReportTask& task) {

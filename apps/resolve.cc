@@ -46,6 +46,9 @@ Model read_model(const fs::path& weights) {
   }
   if (const auto found = metadata.find("crop"); found != metadata.end())
     model.crop = std::stoll(found->second);
+  if (const auto found = metadata.find("scale"); found != metadata.end()) {
+    model.scale = std::stof(found->second);
+  }
   if (const Tensor<float>* mean = model.file.find("__mean__")) model.mean = *mean;
   return model;
 }

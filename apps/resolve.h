@@ -22,6 +22,7 @@ struct Model {
   std::string path;
   std::vector<std::string> classes;  // names; empty when unknown
   Tensor<float> mean;                // (C, H, W), or a scalar 0 when unknown
+  float scale = 1;                   // of pixels behind the mean
   std::int64_t crop = 0;             // 0: as the net says
 };
 [[nodiscard]] Model read_model(const std::filesystem::path& weights);

@@ -49,11 +49,9 @@ WeightFile model_of(const TrainConfig& config, const fs::path& net_file, const L
   Json parameters = config.parameters;
   parameters["classes"] = column.classes.size();
   WeightFile model;
-  model.metadata = {{"classes", Json(column.classes).dump()},
-                    {"target", config.target},
-                    {"alignment", config.alignment},
-                    {"crop", str(config.data.crop)},
-                    {"channel_order", "BGR"},
+  model.metadata = {{"classes", Json(column.classes).dump()}, {"target", config.target},
+                    {"alignment", config.alignment},          {"crop", str(config.data.crop)},
+                    {"scale", str(config.data.scale)},        {"channel_order", "BGR"},
                     {"net_parameters", parameters.dump()}};
   if (net_file.extension() == ".json") model.metadata["net"] = read_json_file(net_file).dump();
   model.tensors.emplace_back("__mean__", std::move(mean));
@@ -100,7 +98,9 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
   LoaderOptions loading{.view = std::string(view.name),
                         .batch = static_cast<int>(config.data.batch),
-                        .transform = {.crop = static_cast<int>(config.data.crop), .mean = mean},
+                        .transform = {.crop = static_cast<int>(config.data.crop),
+                                      .mean = mean,
+                                      .scale = config.data.scale},
                         .crops = Crops::kRandom,
                         .mirror = config.data.mirror,
                         .shuffle = true,

@@ -83,9 +83,8 @@ NetDefinition configured_net(const TrainConfig& config, const std::filesystem::p
     if (auto* c = std::get_if<ConvolutionParams>(&layer.op)) fillers.push_back(&c->weight_filler);
     if (auto* p = std::get_if<InnerProductParams>(&layer.op)) fillers.push_back(&p->weight_filler);
   }
-  // The first layer sees pixels of 0..255 and the last gives scores: both keep their own, small
-  // ones.
-  for (std::size_t i = 1; i + 1 < fillers.size(); ++i) fillers[i]->type = type;
+  // The last layer keeps its own: scores should start small.
+  for (std::size_t i = 0; i + 1 < fillers.size(); ++i) fillers[i]->type = type;
   return net;
 }
 

@@ -15,10 +15,11 @@ namespace fovea {
 struct DataConfig {
   std::int64_t batch = 50, crop = 227;
   bool mirror = true;
+  float scale = 1;  // of pixels behind the mean
 
   template <class Self, class V>
   static void visit(Self& d, V&& v) {
-    v("batch", d.batch), v("crop", d.crop), v("mirror", d.mirror);
+    v("batch", d.batch), v("crop", d.crop), v("mirror", d.mirror), v("scale", d.scale);
   }
 };
 
@@ -29,7 +30,7 @@ struct TrainConfig {
   Json parameters =
       Json::object();         // for the net file ("classifier"); "classes" comes from the store
   std::string weights;        // fine-tuning: copied by layer name before the first iteration
-  std::string weight_filler;  // replaces every weight filler but the first and last layer's
+  std::string weight_filler;  // replaces every weight filler but the last layer's
                               // ("msra"); empty: as the net says
   DataConfig data;
   SolverParams solver;

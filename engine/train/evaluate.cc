@@ -10,7 +10,8 @@ namespace fovea {
 Evaluation evaluate(std::span<const int> truth, std::span<const int> predicted, int classes) {
   expects(truth.size() == predicted.size(), "one prediction per sample");
   const auto size = static_cast<std::size_t>(classes);
-  Evaluation e{.count = std::ssize(truth), .per_class_recall = std::vector<double>(size),
+  Evaluation e{.count = std::ssize(truth),
+               .per_class_recall = std::vector<double>(size),
                .confusion = std::vector(size, std::vector<std::int64_t>(size))};
   std::int64_t right = 0, near = 0, distance = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) {
@@ -25,7 +26,8 @@ Evaluation evaluate(std::span<const int> truth, std::span<const int> predicted, 
   for (std::size_t c = 0; c < size; ++c) {
     std::int64_t samples = 0;
     for (const std::int64_t n : e.confusion[c]) samples += n;
-    e.per_class_recall[c] = samples > 0 ? static_cast<double>(e.confusion[c][c]) / static_cast<double>(samples) : 0;
+    e.per_class_recall[c] =
+        samples > 0 ? static_cast<double>(e.confusion[c][c]) / static_cast<double>(samples) : 0;
   }
   return e;
 }
@@ -34,7 +36,8 @@ Spread spread(std::span<const double> values) {
   Spread s;
   if (values.empty()) return s;
   for (const double v : values) s.mean += v / static_cast<double>(values.size());
-  for (const double v : values) s.std += (v - s.mean) * (v - s.mean) / static_cast<double>(values.size());
+  for (const double v : values)
+    s.std += (v - s.mean) * (v - s.mean) / static_cast<double>(values.size());
   s.std = std::sqrt(s.std);
   return s;
 }

@@ -10,14 +10,15 @@ namespace fovea {
 // Classes are ordered, so that neighbours are "one off".
 struct Evaluation {
   std::int64_t count = 0;
-  double accuracy = 0;  // share of right predictions
-  double one_off = 0;   // share of predictions at most one class away
-  double mae = 0;       // mean distance in classes
-  std::vector<double> per_class_recall;               // 0 where a class has no sample
-  std::vector<std::vector<std::int64_t>> confusion;   // [true][predicted]
+  double accuracy = 0;                               // share of right predictions
+  double one_off = 0;                                // share of predictions at most one class away
+  double mae = 0;                                    // mean distance in classes
+  std::vector<double> per_class_recall;              // 0 where a class has no sample
+  std::vector<std::vector<std::int64_t>> confusion;  // [true][predicted]
 };
 
-[[nodiscard]] Evaluation evaluate(std::span<const int> truth, std::span<const int> predicted, int classes);
+[[nodiscard]] Evaluation evaluate(std::span<const int> truth, std::span<const int> predicted,
+                                  int classes);
 
 // Mean and population standard deviation (numpy's default).
 struct Spread {

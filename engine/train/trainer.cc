@@ -18,10 +18,12 @@ fs::path snapshot_path(const fs::path& folder, std::int64_t iteration, const cha
   return folder / str("iter_", iteration, extension);
 }
 
-// log.jsonl and log.csv, appended line by line. On resume, lines behind the snapshot are dropped first.
+// log.jsonl and log.csv, appended line by line. On resume, lines behind the snapshot are dropped
+// first.
 class Log {
  public:
-  Log(const fs::path& folder, const Json& description, std::int64_t resumed_at) : json_(folder / "log.jsonl"), csv_(folder / "log.csv") {
+  Log(const fs::path& folder, const Json& description, std::int64_t resumed_at)
+      : json_(folder / "log.jsonl"), csv_(folder / "log.csv") {
     std::string json = description.dump() + "\n", csv = "iteration,loss,lr,accuracy,images_per_s\n";
     if (resumed_at > 0 && fs::exists(json_)) {
       std::istringstream old(read_file(json_));
@@ -39,15 +41,19 @@ class Log {
   }
 
   void add(const TrainProgress& p) const {
-    const Json entry = {{"iteration", p.iteration}, {"loss", p.loss}, {"lr", shortest_double(p.lr)},
-                        {"accuracy", p.accuracy}, {"images_per_s", std::round(p.images_per_s * 10) / 10}};
+    const Json entry = {{"iteration", p.iteration},
+                        {"loss", p.loss},
+                        {"lr", shortest_double(p.lr)},
+                        {"accuracy", p.accuracy},
+                        {"images_per_s", std::round(p.images_per_s * 10) / 10}};
     append(json_, entry.dump() + "\n");
     append(csv_, csv_line(entry));
   }
 
  private:
   static std::string csv_line(const Json& e) {
-    return str(e["iteration"].dump(), ",", e["loss"].dump(), ",", e["lr"].dump(), ",", e["accuracy"].dump(), ",", e["images_per_s"].dump(), "\n");
+    return str(e["iteration"].dump(), ",", e["loss"].dump(), ",", e["lr"].dump(), ",",
+               e["accuracy"].dump(), ",", e["images_per_s"].dump(), "\n");
   }
   static void append(const fs::path& path, const std::string& text) {
     std::ofstream out(path, std::ios::app);
@@ -62,7 +68,8 @@ double batch_accuracy(const Tensor<float>& scores, std::span<const float> labels
   int right = 0;
   for (std::size_t n = 0; n < labels.size(); ++n) {
     const float* row = scores.values.data() + static_cast<std::int64_t>(n) * classes;
-    right += std::max_element(row, row + classes) - row == static_cast<std::int64_t>(labels[n]) ? 1 : 0;
+    right +=
+        std::max_element(row, row + classes) - row == static_cast<std::int64_t>(labels[n]) ? 1 : 0;
   }
   return static_cast<double>(right) / static_cast<double>(labels.size());
 }
@@ -70,8 +77,12 @@ double batch_accuracy(const Tensor<float>& scores, std::span<const float> labels
 class Run {
  public:
   Run(Executor& executor, const TrainOptions& options, const LoadBatch& load)
-      : executor_(executor), options_(options), load_(load), solver_(executor, options.solver),
-        resumed_at_(options.resume ? restore() : 0), log_(options.folder, options.description, resumed_at_) {}
+      : executor_(executor),
+        options_(options),
+        load_(load),
+        solver_(executor, options.solver),
+        resumed_at_(options.resume ? restore() : 0),
+        log_(options.folder, options.description, resumed_at_) {}
 
   std::int64_t go() {
     const SolverParams& p = options_.solver;
@@ -79,14 +90,22 @@ class Run {
     auto since = Clock::now();
     std::int64_t counted = 0;
     while (solver_.iteration() < p.max_iter && !stopped()) {
-      const double loss = solver_.step([&](std::int64_t sub) { load_(solver_.iteration() * p.iter_size + sub); });
+      const double loss =
+          solver_.step([&](std::int64_t sub) { load_(solver_.iteration() * p.iter_size + sub); });
       const std::int64_t done = solver_.iteration();
-      require(std::isfinite(loss), "training diverged at iteration ", done, ": the loss is ", loss, "; a smaller base_lr may help");
+      require(std::isfinite(loss), "training diverged at iteration ", done, ": the loss is ", loss,
+              "; a smaller base_lr may help");
       ++counted;
       if (p.display > 0 && (done % p.display == 0 || done == p.max_iter)) {
         const double seconds = std::chrono::duration<double>(Clock::now() - since).count();
-        const double accuracy = batch_accuracy(executor_.blob(options_.scores), executor_.input("label").span());
-        const TrainProgress progress{done, p.max_iter, loss, accuracy, images * static_cast<double>(counted) / seconds, solver_.last_rate()};
+        const double accuracy =
+            batch_accuracy(executor_.blob(options_.scores), executor_.input("label").span());
+        const TrainProgress progress{done,
+                                     p.max_iter,
+                                     loss,
+                                     accuracy,
+                                     images * static_cast<double>(counted) / seconds,
+                                     solver_.last_rate()};
         log_.add(progress);
         if (options_.report) options_.report(progress);
         since = Clock::now(), counted = 0;
@@ -105,7 +124,8 @@ class Run {
     const std::int64_t iteration = solver_.iteration();
     WeightFile state{.tensors = {}, .metadata = {{"iteration", str(iteration)}}};
     for (std::size_t k = 0; k < executor_.param_count(); ++k) {
-      state.tensors.emplace_back(executor_.param_info(k).name, Tensor<float>(executor_.param_info(k).shape, solver_.history(k)));
+      state.tensors.emplace_back(executor_.param_info(k).name,
+                                 Tensor<float>(executor_.param_info(k).shape, solver_.history(k)));
     }
     write_safetensors(snapshot_path(options_.folder, iteration, ".state"), state);
     WeightFile model = options_.model;
@@ -124,8 +144,8 @@ class Run {
     std::vector<std::vector<float>> histories;
     for (std::size_t k = 0; k < executor_.param_count(); ++k) {
       const Tensor<float>* history = state.find(executor_.param_info(k).name);
-      require(history && history->shape == executor_.param_info(k).shape, "missing or wrong history in ", path.string(), ": ",
-              executor_.param_info(k).name);
+      require(history && history->shape == executor_.param_info(k).shape,
+              "missing or wrong history in ", path.string(), ": ", executor_.param_info(k).name);
       histories.push_back(history->values);
     }
     solver_.restore(iteration, histories);
@@ -152,13 +172,15 @@ std::int64_t newest_snapshot(const fs::path& folder) {
     const std::string digits = name.substr(5, name.size() - 5 - std::string(".safetensors").size());
     if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) continue;
     const std::int64_t iteration = std::stoll(digits);
-    if (fs::exists(snapshot_path(folder, iteration, ".state"))) newest = std::max(newest, iteration);
+    if (fs::exists(snapshot_path(folder, iteration, ".state")))
+      newest = std::max(newest, iteration);
   }
   return newest;
 }
 
 std::int64_t train(Executor& executor, const TrainOptions& options, const LoadBatch& load) {
-  require(options.resume || newest_snapshot(options.folder) < 0, "output exists: ", options.folder.string(),
+  require(options.resume || newest_snapshot(options.folder) < 0,
+          "output exists: ", options.folder.string(),
           ": it holds snapshots, expected a new folder (or --resume, or --force)");
   return Run(executor, options, load).go();
 }

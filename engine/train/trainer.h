@@ -1,8 +1,9 @@
 // The training loop of one fold: solver iterations, logs, snapshots, exact resume.
 //
-// A folder holds iter_<N>.safetensors (weights and everything a model needs) with iter_<N>.state (momentum history), both
-// written whole or not at all, log.jsonl and log.csv. Batches, dropout and learning rates are functions of the iteration,
-// so a run that is killed at any moment and resumed from its newest pair gives the same bits as one that was not.
+// A folder holds iter_<N>.safetensors (weights and everything a model needs) with iter_<N>.state
+// (momentum history), both written whole or not at all, log.jsonl and log.csv. Batches, dropout and
+// learning rates are functions of the iteration, so a run that is killed at any moment and resumed
+// from its newest pair gives the same bits as one that was not.
 #pragma once
 
 #include <atomic>
@@ -27,9 +28,9 @@ struct TrainOptions {
   std::filesystem::path folder;
   SolverParams solver;
   bool resume = false;
-  WeightFile model;        // metadata and extra tensors ("__mean__") that every snapshot carries
-  Json description;        // first line of log.jsonl
-  std::string scores;      // blob of class scores for the accuracy in the log
+  WeightFile model;    // metadata and extra tensors ("__mean__") that every snapshot carries
+  Json description;    // first line of log.jsonl
+  std::string scores;  // blob of class scores for the accuracy in the log
   std::function<void(const TrainProgress&)> report;  // at every display interval
   const std::atomic<bool>* stop = nullptr;           // set: snapshot and return
 };
@@ -37,8 +38,9 @@ struct TrainOptions {
 // The newest iteration of which weights and state are both there; -1 = none.
 [[nodiscard]] std::int64_t newest_snapshot(const std::filesystem::path& folder);
 
-// Trains from the executor's present weights (or, with resume, from the newest snapshot) to solver.max_iter. Returns the
-// iteration reached. Error when the loss is no longer a number: the last snapshot stays.
+// Trains from the executor's present weights (or, with resume, from the newest snapshot) to
+// solver.max_iter. Returns the iteration reached. Error when the loss is no longer a number: the
+// last snapshot stays.
 std::int64_t train(Executor& executor, const TrainOptions& options, const LoadBatch& load);
 
 }  // namespace fovea
