@@ -29,7 +29,8 @@ class LinearStep final : public RelevanceStep {
                  .tops = {problem.top.shape},
                  .bottom_layouts = {problem.values[0].layout},
                  .propagate = {true},
-                 .training = true};
+                 .training = true,
+                 .exact_zeros = true};
     for (const RelevanceTerm& term : rule.table()) {
       if (non_negative_ && term.input == InputMap::kNegative) continue;
       ChosenOp chosen = create_op(problem.device, op);

@@ -56,15 +56,15 @@ inline std::optional<Layout> layout_of(const MemoryDesc& md, const Shape& shape)
 }
 
 // Attributes of every primitive: scratchpad in our arena, ReLU as a post-operation where asked for.
-inline dnnl::primitive_attr attributes(bool relu, float slope) {
+inline dnnl::primitive_attr attributes(std::optional<float> relu_slope) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (relu) {
+  if (relu_slope) {
     dnnl::post_ops ops;
 #if DNNL_VERSION_MAJOR >= 3
-    ops.append_eltwise(dnnl::algorithm::eltwise_relu, slope, 0.0F);
+    ops.append_eltwise(dnnl::algorithm::eltwise_relu, *relu_slope, 0.0F);
 #else
-    ops.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, slope, 0.0F);
+    ops.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, *relu_slope, 0.0F);
 #endif
     attr.set_post_ops(ops);
   }

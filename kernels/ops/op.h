@@ -36,6 +36,9 @@ struct OpProblem {
   bool fused_relu =
       false;  // convolution, inner product: y = relu(...), and backward masks dy by y > 0
   float relu_slope = 0;
+  // Sums of zeros must come out as zero: relevance divides by sums, and treats zero apart. Forbids
+  // implementations that add up to zero only within rounding (Winograd's convolution).
+  bool exact_zeros = false;
   std::uint64_t seed = 0;
   std::uint64_t layer = 0;  // index for RandomPurpose::kDropout
 };

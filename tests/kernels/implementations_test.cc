@@ -105,13 +105,20 @@ TEST_P(Implementations, EqualTheReference) {
     problem.propagate = {true};
     compare_with_reference(*implementation, problem, {.iteration = 5});
     compare_with_reference(*implementation, problem, {.wants_param_grads = false});
+    for (std::size_t k = 0; k < inputs_of(problem).params.size(); ++k)
+      compare_with_reference(*implementation, problem, {.frozen_param = k});
     problem.propagate = {false};
+    compare_with_reference(*implementation, problem, {});
+    problem.training = false;
     compare_with_reference(*implementation, problem, {});
   }
 }
 
 std::vector<NamedProblem> problems() {
   const ConvolutionParams inception{.outputs = 16, .kernel = {3, 3}, .pad = {1, 1}};
+  const ConvolutionParams wide{.outputs = 80, .kernel = {3, 3}, .pad = {1, 1}};
+  const ConvolutionParams odd{.outputs = 37, .kernel = {3, 3}, .pad = {1, 1}};
+  const ConvolutionParams no_bias{.outputs = 16, .kernel = {3, 3}, .pad = {1, 1}, .bias = false};
   const ConvolutionParams grouped{.outputs = 32, .kernel = {5, 5}, .pad = {2, 2}, .groups = 2};
   const LrnParams across{.size = 5, .alpha = 0.5F};
   const LrnParams within{.size = 3, .alpha = 0.5F, .region = LrnRegion::kWithinChannel};
@@ -120,6 +127,13 @@ std::vector<NamedProblem> problems() {
   return {
       {"convolution_fills_blocks", inception, {2, 32, 7, 6}},
       {"convolution_fills_blocks_with_relu", inception, {2, 32, 7, 6}, true},
+      {"convolution_many_tiles_cut_at_the_edges", wide, {2, 48, 29, 18}, true},
+      {"convolution_three_by_three_fills_no_block", odd, {3, 35, 13, 11}},
+      {"convolution_narrower_than_a_tile", inception, {2, 32, 1, 2}},
+      {"convolution_of_one_channel_one_column",
+       ConvolutionParams{.outputs = 1, .kernel = {3, 1}},
+       {2, 1, 9, 1}},
+      {"convolution_without_bias", no_bias, {2, 32, 6, 6}},
       {"convolution_with_leaky_relu", inception, {1, 16, 5, 5}, true, 0.1F},
       {"convolution_first_layer_with_relu",
        ConvolutionParams{.outputs = 24, .kernel = {7, 7}, .stride = {4, 4}},
@@ -136,6 +150,8 @@ std::vector<NamedProblem> problems() {
       {"convolution_one_by_one", ConvolutionParams{.outputs = 32}, {2, 48, 5, 3}, true},
       {"inner_product_with_relu", InnerProductParams{.outputs = 24}, {3, 100}, true},
       {"inner_product_behind_a_convolution", InnerProductParams{.outputs = 10}, {2, 20, 4, 3}},
+      {"inner_product_behind_whole_blocks", InnerProductParams{.outputs = 70}, {3, 32, 3, 2}, true},
+      {"inner_product_without_bias", InnerProductParams{.outputs = 10, .bias = false}, {2, 33}},
       {"inner_product_leaky_one_image", InnerProductParams{.outputs = 17}, {1, 33}, true, 0.2F},
       {"max_pooling_fills_no_block", pool, {2, 19, 8, 7}},
       {"max_pooling_fills_blocks", pool, {1, 32, 9, 9}},

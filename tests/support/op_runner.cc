@@ -106,7 +106,8 @@ OpBinding make_binding(const OpProblem& problem, const OpInputs& inputs,
     if (!problem.training || inputs.top_grads.empty()) gradient.data = nullptr;
   }
   for (std::size_t k = 0; k < m.params.size(); ++k) {
-    const bool wanted = problem.training && conditions.wants_param_grads;
+    const bool wanted =
+        problem.training && conditions.wants_param_grads && k != conditions.frozen_param;
     binding.params.push_back(m.params[k].data());
     binding.param_grads.push_back(wanted ? m.param_grads[k].data() : nullptr);
   }
@@ -148,11 +149,12 @@ OpOutputs run_op(const OpProblem& problem, const Implementation& implementation,
     m.bottom_grads[i].expect_zero_padding("a bottom gradient");
   }
   for (std::size_t k = 0; conditions.wants_param_grads && k < m.params.size(); ++k) {
+    if (k == conditions.frozen_param) continue;
     for (const float value : m.param_grads[k].span()) {
       EXPECT_FALSE(std::isnan(value)) << "gradient storage of parameter " << k << " left unwritten";
     }
     outputs.param_grads.emplace_back(inputs.params[k].shape);
-    op->unpack_param(k, m.param_grads[k].data(), outputs.param_grads[k].values.data());
+    op->unpack_param(k, m.param_grads[k].data(), outputs.param_grads.back().values.data());
   }
   return outputs;
 }

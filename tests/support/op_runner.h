@@ -2,6 +2,7 @@
 // kernels/ops/op.h allows a planner to create.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "engine/core/tensor.h"
@@ -18,8 +19,9 @@ struct OpOutputs {
 };
 
 struct RunConditions {
-  bool in_place = false;          // top 0 in the memory of bottom 0, gradients likewise
-  bool wants_param_grads = true;  // false: null param_grads (a frozen layer)
+  bool in_place = false;                // top 0 in the memory of bottom 0, gradients likewise
+  bool wants_param_grads = true;        // false: null param_grads (a frozen layer)
+  std::size_t frozen_param = SIZE_MAX;  // null gradient for this one alone
   std::uint64_t iteration = 0;
 };
 
