@@ -13,6 +13,7 @@ const std::vector<const Implementation*> kCpu = {
     &kOnednnConvolution,
     &kOnednnInnerProduct,
     &kCpuPooling,
+    &kCpuBlockedLrn,
     &kCpuLrn,
     &kCpuRelu,
     &kCpuDropout,

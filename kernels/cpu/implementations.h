@@ -8,6 +8,7 @@ namespace fovea {
 extern const Implementation kOnednnConvolution;
 extern const Implementation kOnednnInnerProduct;
 extern const Implementation kCpuPooling;
+extern const Implementation kCpuBlockedLrn;
 extern const Implementation kCpuLrn;
 extern const Implementation kCpuRelu;
 extern const Implementation kCpuDropout;

@@ -4,18 +4,27 @@
 // Max keeps, per output and lane, the index of the winning tap inside its window (2 bytes);
 // backward adds dy where a tap's index matches, so that no gradient is scattered and every plane
 // belongs to one thread. Traffic per output: forward reads stride^2 inputs, writes 1 value and 2
-// bytes; backward the reverse.
+// bytes; backward the reverse. Inference keeps no index.
 #include <algorithm>
 #include <cstring>
 #include <limits>
 
 #include "kernels/cpu/implementations.h"
 #include "kernels/cpu/lanes.h"
+#include "kernels/cpu/vector.h"
 
 namespace fovea {
 namespace {
 
+using namespace cpu;
+
 using TapIndex = std::uint16_t;
+template <std::int64_t kLanes>
+struct TapIndicesOf {
+  typedef TapIndex Type __attribute__((vector_size(kLanes * sizeof(TapIndex))));
+};
+template <std::int64_t kLanes>
+using TapIndices = typename TapIndicesOf<kLanes>::Type;
 
 // One plane's geometry, shared by all four loops.
 struct Plane {
@@ -43,63 +52,86 @@ struct Plane {
   }
 };
 
+// body(row, column) for every tap of the clipped window; whole windows of the nets' usual sizes are
+// unrolled.
+template <class Body>
+inline void for_each_tap(const PoolingParams& p, WindowRange h, WindowRange w, Body&& body) {
+  const std::int64_t rows = h.end - h.begin, columns = w.end - w.begin;
+  const auto taps = [&](auto row_count, auto column_count) {
+    for (std::int64_t i = 0; i < row_count; ++i) {
+      for (std::int64_t j = 0; j < column_count; ++j) body(i, j);
+    }
+  };
+  if (rows == 3 && columns == 3 && p.kernel[1] == 3)
+    return taps(std::integral_constant<int, 3>{}, std::integral_constant<int, 3>{});
+  if (rows == 2 && columns == 2 && p.kernel[1] == 2)
+    return taps(std::integral_constant<int, 2>{}, std::integral_constant<int, 2>{});
+  taps(rows, columns);
+}
+
+// Null winners: inference, where nobody asks for them.
 template <std::int64_t kLanes>
-void max_forward(const Plane& plane, const float* x, float* y, TapIndex* winner) {
+void max_forward(const Plane& plane, const float* x, float* y, TapIndex* winners) {
+  using V = Vector<kLanes>;
+  using Index = IntVector<kLanes>;
+  const V lowest = splat<kLanes>(-std::numeric_limits<float>::infinity());
   plane.for_each_window(
       [&](std::int64_t row, std::int64_t column, WindowRange h, WindowRange w, std::int64_t first) {
-        float best[kLanes];
-        TapIndex index[kLanes];
-        std::fill_n(best, kLanes, -std::numeric_limits<float>::infinity());
-        std::fill_n(index, kLanes, static_cast<TapIndex>(first));
-        for (std::int64_t i = h.begin; i < h.end; ++i) {
-          for (std::int64_t j = w.begin; j < w.end; ++j) {
-            const auto tap =
-                static_cast<TapIndex>(first + (i - h.begin) * plane.p.kernel[1] + (j - w.begin));
-            const float* value = x + (i * plane.width + j) * kLanes;
-            for (std::int64_t l = 0; l < kLanes; ++l) {
-              index[l] = value[l] > best[l] ? tap : index[l];
-              best[l] = value[l] > best[l] ? value[l] : best[l];
-            }
-          }
-        }
+        const float* corner = x + (h.begin * plane.width + w.begin) * kLanes;
         const std::int64_t at = (row * plane.columns + column) * kLanes;
-        std::copy_n(best, kLanes, y + at);
-        std::copy_n(index, kLanes, winner + at);
+        V best = lowest;
+        if (!winners) {
+          for_each_tap(plane.p, h, w, [&](std::int64_t i, std::int64_t j) {
+            const V value = load<kLanes>(corner + (i * plane.width + j) * kLanes);
+            best = value > best ? value : best;
+          });
+          return store(best, y + at);
+        }
+        Index winner = Index{} + static_cast<std::int32_t>(first);
+        for_each_tap(plane.p, h, w, [&](std::int64_t i, std::int64_t j) {
+          const auto tap = static_cast<std::int32_t>(first + i * plane.p.kernel[1] + j);
+          const V value = load<kLanes>(corner + (i * plane.width + j) * kLanes);
+          const Index greater = value > best;
+          winner = greater ? Index{} + tap : winner;
+          best = greater ? value : best;
+        });
+        store(best, y + at);
+        store(__builtin_convertvector(winner, TapIndices<kLanes>), winners + at);
       });
 }
 
 template <std::int64_t kLanes>
-void max_backward(const Plane& plane, const float* dy, const TapIndex* winner, float* dx) {
+void max_backward(const Plane& plane, const float* dy, const TapIndex* winners, float* dx) {
+  using Index = IntVector<kLanes>;
   std::fill_n(dx, plane.height * plane.width * kLanes, 0.0F);
-  plane.for_each_window(
-      [&](std::int64_t row, std::int64_t column, WindowRange h, WindowRange w, std::int64_t first) {
-        const std::int64_t at = (row * plane.columns + column) * kLanes;
-        for (std::int64_t i = h.begin; i < h.end; ++i) {
-          for (std::int64_t j = w.begin; j < w.end; ++j) {
-            const auto tap =
-                static_cast<TapIndex>(first + (i - h.begin) * plane.p.kernel[1] + (j - w.begin));
-            float* gradient = dx + (i * plane.width + j) * kLanes;
-            for (std::int64_t l = 0; l < kLanes; ++l)
-              gradient[l] += winner[at + l] == tap ? dy[at + l] : 0.0F;
-          }
-        }
-      });
+  plane.for_each_window([&](std::int64_t row, std::int64_t column, WindowRange h, WindowRange w,
+                            std::int64_t first) {
+    const std::int64_t at = (row * plane.columns + column) * kLanes;
+    const Vector<kLanes> above = load<kLanes>(dy + at);
+    TapIndices<kLanes> stored;
+    std::memcpy(&stored, winners + at, sizeof stored);
+    const Index winner = __builtin_convertvector(stored, Index);
+    float* corner = dx + (h.begin * plane.width + w.begin) * kLanes;
+    for_each_tap(plane.p, h, w, [&](std::int64_t i, std::int64_t j) {
+      const auto tap = static_cast<std::int32_t>(first + i * plane.p.kernel[1] + j);
+      float* gradient = corner + (i * plane.width + j) * kLanes;
+      const Index won = winner == Index{} + tap;
+      store(Vector<kLanes>(load<kLanes>(gradient) + (won ? above : Vector<kLanes>{})), gradient);
+    });
+  });
 }
 
 template <std::int64_t kLanes>
 void average_forward(const Plane& plane, const float* x, float* y) {
   plane.for_each_window(
       [&](std::int64_t row, std::int64_t column, WindowRange h, WindowRange w, std::int64_t) {
-        float sum[kLanes] = {};
-        for (std::int64_t i = h.begin; i < h.end; ++i) {
-          for (std::int64_t j = w.begin; j < w.end; ++j) {
-            const float* value = x + (i * plane.width + j) * kLanes;
-            for (std::int64_t l = 0; l < kLanes; ++l) sum[l] += value[l];
-          }
-        }
-        const float divisor = plane.divisor(row, column);
-        float* out = y + (row * plane.columns + column) * kLanes;
-        for (std::int64_t l = 0; l < kLanes; ++l) out[l] = sum[l] / divisor;
+        Vector<kLanes> sum{};
+        const float* corner = x + (h.begin * plane.width + w.begin) * kLanes;
+        for_each_tap(plane.p, h, w, [&](std::int64_t i, std::int64_t j) {
+          sum += load<kLanes>(corner + (i * plane.width + j) * kLanes);
+        });
+        store(Vector<kLanes>(sum / plane.divisor(row, column)),
+              y + (row * plane.columns + column) * kLanes);
       });
 }
 
@@ -108,14 +140,13 @@ void average_backward(const Plane& plane, const float* dy, float* dx) {
   std::fill_n(dx, plane.height * plane.width * kLanes, 0.0F);
   plane.for_each_window(
       [&](std::int64_t row, std::int64_t column, WindowRange h, WindowRange w, std::int64_t) {
-        const float divisor = plane.divisor(row, column);
-        const float* above = dy + (row * plane.columns + column) * kLanes;
-        for (std::int64_t i = h.begin; i < h.end; ++i) {
-          for (std::int64_t j = w.begin; j < w.end; ++j) {
-            float* gradient = dx + (i * plane.width + j) * kLanes;
-            for (std::int64_t l = 0; l < kLanes; ++l) gradient[l] += above[l] / divisor;
-          }
-        }
+        const Vector<kLanes> share =
+            load<kLanes>(dy + (row * plane.columns + column) * kLanes) / plane.divisor(row, column);
+        float* corner = dx + (h.begin * plane.width + w.begin) * kLanes;
+        for_each_tap(plane.p, h, w, [&](std::int64_t i, std::int64_t j) {
+          float* gradient = corner + (i * plane.width + j) * kLanes;
+          store(Vector<kLanes>(load<kLanes>(gradient) + share), gradient);
+        });
       });
 }
 
@@ -132,12 +163,13 @@ class PoolingOp final : public Op {
       : params_(resolved(std::get<PoolingParams>(problem.params), problem.bottoms[0])),
         layout_(problem.bottom_layouts[0] == Layout::kChannelsLast ? Layout::kPlain
                                                                    : problem.bottom_layouts[0]),
+        training_(problem.training),
         top_count_(static_cast<std::size_t>(storage_count(problem.tops[0], layout_))) {}
 
   [[nodiscard]] Layout bottom_layout(std::size_t) const override { return layout_; }
   [[nodiscard]] Layout top_layout(std::size_t) const override { return layout_; }
   [[nodiscard]] std::size_t state_bytes() const override {
-    return is_max() ? top_count_ * sizeof(TapIndex) : 0;
+    return is_max() && training_ ? top_count_ * sizeof(TapIndex) : 0;
   }
   [[nodiscard]] bool backward_reads_bottoms() const override { return false; }
   [[nodiscard]] bool backward_reads_tops() const override { return false; }
@@ -147,7 +179,7 @@ class PoolingOp final : public Op {
       const float* x = binding_.bottoms[0].data + in;
       float* y = binding_.tops[0].data + out;
       if (is_max()) {
-        max_forward<lanes()>(plane, x, y, winners() + out);
+        max_forward<lanes()>(plane, x, y, training_ ? winners() + out : nullptr);
       } else {
         average_forward<lanes()>(plane, x, y);
       }
@@ -185,6 +217,7 @@ class PoolingOp final : public Op {
 
   PoolingParams params_;
   Layout layout_;
+  bool training_;
   std::size_t top_count_;
 };
 
