@@ -40,6 +40,23 @@ void expect_blob(const fs::path& file, const std::vector<float>& actual, double 
       << file.filename();
 }
 
+// The first gradient. A value that sits within rounding of a ReLU's zero or ties for a maximum may
+// fall on the other side with another processor's summation order; that moves the few gradients
+// downstream of it by far more than rounding does. So nine values in ten must be within `relative`,
+// and every one within kTie.
+void expect_gradient(const fs::path& file, const std::vector<float>& actual, double relative) {
+  if (!fs::exists(file)) return;
+  constexpr double kTie = 2e-3;
+  const Tensor<float> expected = read_npy(file);
+  const double largest = largest_magnitude(expected.values);
+  ASSERT_TRUE(all_near(actual, expected.values, kTie * largest + 1e-9)) << file.filename();
+  std::size_t near = 0;
+  for (std::size_t i = 0; i < actual.size(); ++i)
+    near += std::abs(actual[i] - expected.values[i]) <= relative * largest + 1e-9;
+  EXPECT_GE(near, actual.size() * 9 / 10)
+      << file.filename() << ": of " << actual.size() << " values within " << relative;
+}
+
 std::string blob(const char* kind, std::size_t k) {
   return str(kind, "_blob", k < 10 ? "0" : "", k, ".npy");
 }
@@ -78,7 +95,7 @@ TEST_P(SolverOracle, GivesTheReferenceNumbers) {
     if (i > 0) continue;
     for (std::size_t k = 0; k < executor.param_count(); ++k) {
       if (executor.param_info(k).lr_mult == 0) continue;
-      expect_blob(folder / blob("grad0", k), executor.param_grad(k), bounds.gradient);
+      expect_gradient(folder / blob("grad0", k), executor.param_grad(k), bounds.gradient);
     }
   }
   for (std::size_t k = 0; k < executor.param_count(); ++k) {
