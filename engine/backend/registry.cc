@@ -10,6 +10,7 @@ namespace {
 // Lists hold every implementation, best first; an entry is a candidate where supports() finds
 // nothing against it.
 const std::vector<const Implementation*> kCpu = {
+    &kCpuWinogradConvolution,
     &kOnednnConvolution,
     &kOnednnInnerProduct,
     &kCpuPooling,

@@ -5,6 +5,7 @@
 
 namespace fovea {
 
+extern const Implementation kCpuWinogradConvolution;
 extern const Implementation kOnednnConvolution;
 extern const Implementation kOnednnInnerProduct;
 extern const Implementation kCpuPooling;

@@ -9,13 +9,6 @@ namespace {
 
 constexpr std::size_t kWeights = 0, kBias = 1;  // parameter slots
 
-// Masks dy in place by the sign of y: the derivative of a fused ReLU.
-void mask_by_output(const OpTensor& y, const OpTensor& dy, float slope) {
-  const std::int64_t count = storage_count(y.shape, y.layout);
-#pragma omp parallel for simd schedule(static)
-  for (std::int64_t i = 0; i < count; ++i) dy.data[i] *= y.data[i] > 0 ? 1.0F : slope;
-}
-
 class LinearOp final : public Op {
  public:
   explicit LinearOp(LinearPlan plan) : plan_(std::move(plan)) {
@@ -179,6 +172,12 @@ class LinearOp final : public Op {
 };
 
 }  // namespace
+
+void mask_by_output(const OpTensor& y, const OpTensor& dy, float slope) {
+  const std::int64_t count = storage_count(y.shape, y.layout);
+#pragma omp parallel for simd schedule(static)
+  for (std::int64_t i = 0; i < count; ++i) dy.data[i] *= y.data[i] > 0 ? 1.0F : slope;
+}
 
 std::unique_ptr<Op> make_linear_op(LinearPlan plan) {
   return std::make_unique<LinearOp>(std::move(plan));

@@ -39,6 +39,9 @@ inline std::optional<float> fused_slope(const OpProblem& problem) {
   return problem.fused_relu ? std::optional(problem.relu_slope) : std::nullopt;
 }
 
+// Masks dy in place by the sign of y: the derivative of a fused ReLU.
+void mask_by_output(const OpTensor& y, const OpTensor& dy, float slope);
+
 template <class Primitive>
 LinearPass forward_pass(const typename Primitive::primitive_desc& pd) {
   return {Primitive(pd), pd.weights_desc(), pd.scratchpad_desc()};
