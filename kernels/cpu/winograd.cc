@@ -21,8 +21,8 @@ namespace {
 using namespace cpu;
 using namespace cpu::winograd;
 
-constexpr std::int64_t kRunTiles = 36, kGradientTiles = 64;  // tiles at a time
-constexpr std::int64_t kSlab = 64;                           // output channels at a time
+constexpr std::int64_t kRunTiles = 36, kGradientTiles = 128;  // tiles at a time
+constexpr std::int64_t kSlab = 128;                           // output channels at a time
 constexpr int kTaps = kFilter * kFilter;
 
 // The channels of one group of a blocked tensor.
