@@ -6,6 +6,7 @@
 #include <map>
 
 #include "apps/common.h"
+#include "apps/folds.h"
 #include "apps/resolve.h"
 #include "data/batch_source.h"
 #include "engine/io/weights.h"
@@ -64,8 +65,10 @@ std::vector<int> predict(Executor& executor, const BatchSource& source, std::vec
   return predicted;
 }
 
-Evaluation evaluate_crops(const TrainConfig& config, const Store& store, const View& view,
+// A model that says its crop is fed with that, whatever the config says.
+Evaluation evaluate_crops(TrainConfig config, const Store& store, const View& view,
                           const Model& model, Crops crops) {
+  if (model.crop > 0) config.data.crop = model.crop;
   const int classes =
       static_cast<int>(store.columns()[static_cast<std::size_t>(view.target)].classes.size());
   const int records = crops == Crops::kOversample ? 4 : 32;
@@ -90,8 +93,7 @@ Evaluation evaluate_crops(const TrainConfig& config, const Store& store, const V
 
 FoldResult evaluate_fold(const Arguments& a, const TrainConfig& config, const Store& store,
                          int fold) {
-  const View& view =
-      store.view(str(config.target, "/", config.alignment, "/fold", fold, "/", a.split));
+  const View& view = store.view(fold_view(config, fold, a.split));
   const Model model = read_model(snapshot_of(a.weights, fold));
   talk(str("evaluating ", model.path, " on ", view.name, ": ", view.records.size(), " images"));
   FoldResult result{.fold = fold};
@@ -159,14 +161,8 @@ void run(const Arguments& a) {
   const TrainConfig config = load_config(a.config);
   const Store store(a.store);
   std::vector<FoldResult> folds;
-  if (a.fold == "all") {
-    for (int fold = 0; fold < 5; ++fold) folds.push_back(evaluate_fold(a, config, store, fold));
-  } else {
-    const bool number = a.fold.find_first_not_of("0123456789") == std::string::npos &&
-                        !a.fold.empty() && a.fold.size() < 4;
-    require(number, "wrong --fold: '", a.fold, "', expected a number or all");
-    folds.push_back(evaluate_fold(a, config, store, std::stoi(a.fold)));
-  }
+  for (const int fold : chosen_folds(store, config, a.fold))
+    folds.push_back(evaluate_fold(a, config, store, fold));
   const Json json = to_json(folds, a.crops == "oversample");
   common().json ? print_json(json) : print_table(folds, json);
 }

@@ -3,6 +3,7 @@
 #include "apps/common.h"
 #include "engine/core/file.h"
 #include "engine/graph/net_json.h"
+#include "engine/io/weights.h"
 
 namespace fovea::apps {
 
@@ -33,9 +34,7 @@ std::string resolve_device() {
 }
 
 Model read_model(const fs::path& weights) {
-  require(weights.extension() != ".caffemodel", "cannot read ", weights.string(),
-          ": .caffemodel files are not read yet, expected .safetensors");
-  Model model{.file = read_safetensors(weights),
+  Model model{.file = read_weights(weights),
               .path = weights.string(),
               .classes = {},
               .mean = {},

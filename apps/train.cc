@@ -5,8 +5,11 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <optional>
 
 #include "apps/common.h"
+#include "apps/folds.h"
+#include "apps/progress.h"
 #include "apps/resolve.h"
 #include "data/loader.h"
 #include "data/mean.h"
@@ -23,16 +26,12 @@ namespace fs = std::filesystem;
 struct Arguments {
   std::string config, store, fold = "0", out;
   std::vector<std::string> settings;
-  bool resume = false;
+  bool resume = false, seed_given = false;
   std::int64_t max_iter = 0;
 };
 
 std::atomic<bool> interrupted = false;
 void on_interrupt(int) { interrupted = true; }
-
-std::string view_name(const TrainConfig& config, int fold, const std::string& split) {
-  return str(config.target, "/", config.alignment, "/fold", fold, "/", split);
-}
 
 // The blob of class scores: what the last (main) loss reads.
 std::string scores_blob(const NetDefinition& net) {
@@ -82,7 +81,7 @@ void report_progress(const TrainProgress& p, std::int64_t batch) {
 
 void train_fold(const Arguments& a, const TrainConfig& config, const Store& store, int fold) {
   const fs::path folder = fs::path(a.out) / str("fold", fold), net_file = resolve_net(config.net);
-  const View& view = store.view(view_name(config, fold, "train"));
+  const View& view = store.view(fold_view(config, fold, "train"));
   const LabelColumn& column = store.columns()[static_cast<std::size_t>(view.target)];
   const auto classes = static_cast<std::int64_t>(column.classes.size());
   const NetDefinition net =
@@ -92,7 +91,7 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
                     {.device = device, .training = true, .keep = {scores}, .seed = config.seed});
   fill_params(executor, config.seed);
   if (!config.weights.empty())
-    print_report(load_weights(executor, read_safetensors(config.weights), config.weights),
+    print_report(load_weights(executor, read_weights(config.weights), config.weights),
                  config.weights);
 
   Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
@@ -111,11 +110,12 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
       if (entry.path().filename().string().starts_with("iter_")) fs::remove(entry.path());
     }
   }
-  if (a.resume)
-    loading.first_batch =
-        std::max<std::int64_t>(newest_snapshot(folder), 0) * config.solver.iter_size;
+  const std::int64_t done = a.resume ? std::max<std::int64_t>(newest_snapshot(folder), 0) : 0;
+  const std::int64_t batch = config.data.batch * config.solver.iter_size;
+  loading.first_batch = done * config.solver.iter_size;
   write_file(folder / "config.json", write_json(config).dump(2) + "\n");
   Loader loader(store, loading);
+  std::optional<Progress> progress;
   TrainOptions options{.folder = folder,
                        .solver = config.solver,
                        .resume = a.resume,
@@ -130,12 +130,18 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
                        .scores = scores,
                        .report =
                            [&](const TrainProgress& p) {
-                             report_progress(p, config.data.batch * config.solver.iter_size);
+                             if (!progress->enabled()) report_progress(p, batch);
+                           },
+                       .tick =
+                           [&](std::int64_t iteration, double loss) {
+                             progress->update(iteration * batch, config.solver.max_iter * batch,
+                                              str("loss ", std::setprecision(4), loss));
                            },
                        .stop = &interrupted};
   talk(str("training ", config.net, " on ", view.name, ": ", view.records.size(), " images, ",
            classes, " classes, device ", device, ", fp32, ", omp_get_max_threads(),
            " threads, seed ", config.seed));
+  progress.emplace("training", done * batch);
   const TensorView<float> images = executor.input("data");
   const std::span<float> labels = executor.input("label").span();
   const std::int64_t reached =
@@ -147,18 +153,15 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
 void run(const Arguments& a) {
   TrainConfig config = load_config(a.config, a.settings);
   if (a.max_iter > 0) config.solver.max_iter = a.max_iter;
+  if (a.seed_given) config.seed = common().seed;
   require(common().precision == "fp32", "no precision ", common().precision,
           " for training on this device, expected fp32");
   const Store store(a.store);
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
-  if (a.fold != "all") {
-    const bool number = a.fold.find_first_not_of("0123456789") == std::string::npos &&
-                        !a.fold.empty() && a.fold.size() < 4;
-    require(number, "wrong --fold: '", a.fold, "', expected a number or all");
-    return train_fold(a, config, store, std::stoi(a.fold));
+  for (const int fold : chosen_folds(store, config, a.fold)) {
+    if (!interrupted) train_fold(a, config, store, fold);
   }
-  for (int fold = 0; fold < 5 && !interrupted; ++fold) train_fold(a, config, store, fold);
 }
 
 }  // namespace
@@ -176,7 +179,10 @@ void add_train_command(CLI::App& app) {
       ->check(CLI::Range(1, 100000000));
   command->footer(
       "Example: fovea train configs/demo.json --data faces.fovea --fold 0 --out runs/demo");
-  command->callback([a] { run(*a); });
+  command->callback([a, &app] {
+    a->seed_given = app.count("--seed") > 0;
+    run(*a);
+  });
 }
 
 }  // namespace fovea::apps

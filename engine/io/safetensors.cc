@@ -1,5 +1,6 @@
 #include "engine/io/safetensors.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -12,8 +13,14 @@ static_assert(std::endian::native == std::endian::little, "safetensors are littl
 
 constexpr std::uint64_t kMaxHeader = 100'000'000;  // the format's own limit
 
+// Where the bytes of each tensor lie behind the header.
+struct Extent {
+  std::int64_t begin = 0, end = 0;
+  std::string name;
+};
+
 Tensor<float> read_tensor(const std::string& name, const Json& entry, const char* data,
-                          std::uint64_t size, const std::string& file) {
+                          std::uint64_t size, const std::string& file, std::vector<Extent>& used) {
   const std::string where = file + ": tensor " + name;
   require(entry.is_object() && entry.contains("dtype") && entry.contains("shape") &&
               entry.contains("data_offsets"),
@@ -23,6 +30,8 @@ Tensor<float> read_tensor(const std::string& name, const Json& entry, const char
   std::vector<std::int64_t> extents, offsets;
   read_json(entry["shape"], extents, where);
   read_json(entry["data_offsets"], offsets, where);
+  require(extents.size() <= Shape::kMaxRank, "wrong shape in ", where, ": ", entry["shape"].dump(),
+          ", expected at most ", Shape::kMaxRank, " axes");
   std::int64_t count = 1;
   for (const std::int64_t extent : extents) {
     require(extent >= 0 && (extent == 0 || count <= static_cast<std::int64_t>(size) / extent),
@@ -34,10 +43,25 @@ Tensor<float> read_tensor(const std::string& name, const Json& entry, const char
               static_cast<std::uint64_t>(offsets[1]) <= size,
           "truncated file or wrong offsets in ", where, ": ", entry["data_offsets"].dump(),
           ", expected ", count * 4, " bytes within ", size);
+  used.push_back({offsets[0], offsets[1], name});
   Tensor<float> tensor{Shape(extents)};
   std::memcpy(tensor.values.data(), data + offsets[0],
               static_cast<std::size_t>(count) * sizeof(float));
   return tensor;
+}
+
+// The format wants every byte to belong to exactly one tensor.
+void check_cover(std::vector<Extent> used, std::uint64_t size, const std::string& file) {
+  std::ranges::stable_sort(used, {}, [](const Extent& e) { return std::pair(e.begin, e.end); });
+  std::int64_t end = 0;
+  for (const Extent& extent : used) {
+    require(extent.begin == end, extent.begin < end ? "overlapping tensors" : "unused bytes",
+            " in ", file, ": tensor ", extent.name, " begins at ", extent.begin, ", expected ",
+            end);
+    end = extent.end;
+  }
+  require(static_cast<std::uint64_t>(end) == size, "unused bytes in ", file, ": ", size,
+          " bytes of data, expected the ", end, " of its tensors");
 }
 
 }  // namespace
@@ -62,6 +86,7 @@ WeightFile read_safetensors(const std::filesystem::path& path) {
       Json::parse(bytes.data() + 8, bytes.data() + 8 + length, nullptr, /*allow_exceptions=*/false);
   require(header.is_object(), "not a safetensors file: ", file, ": its header is not JSON");
   WeightFile result;
+  std::vector<Extent> used;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") {
       require(entry.is_object(), "wrong header in ", file, ": __metadata__, expected an object");
@@ -72,9 +97,10 @@ WeightFile read_safetensors(const std::filesystem::path& path) {
       }
     } else {
       result.tensors.emplace_back(name, read_tensor(name, entry, bytes.data() + 8 + length,
-                                                    bytes.size() - 8 - length, file));
+                                                    bytes.size() - 8 - length, file, used));
     }
   }
+  check_cover(std::move(used), bytes.size() - 8 - length, file);
   return result;
 }
 

@@ -18,8 +18,8 @@ struct WeightFile {
   [[nodiscard]] const Tensor<float>* find(const std::string& name) const;
 };
 
-// Error with one line where the file is truncated, its header is not what the format says, or a
-// tensor is not F32.
+// Error with one line where the file is truncated, its header is not what the format says, tensors
+// overlap or leave bytes unused, or a tensor is not F32.
 [[nodiscard]] WeightFile read_safetensors(const std::filesystem::path& path);
 
 // The file appears complete or not at all.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/io/caffemodel.h"
+
 namespace fovea {
 namespace {
 
@@ -17,6 +19,10 @@ bool same_values(const Shape& file, const Shape& net) {
 }
 
 }  // namespace
+
+WeightFile read_weights(const std::filesystem::path& path) {
+  return path.extension() == ".caffemodel" ? read_caffemodel(path) : read_safetensors(path);
+}
 
 WeightReport load_weights(Executor& executor, const WeightFile& file,
                           const std::string& name_of_file) {
@@ -42,7 +48,7 @@ WeightReport load_weights(Executor& executor, const WeightFile& file,
 }
 
 void load_all_weights(Executor& executor, const std::filesystem::path& path) {
-  const WeightReport report = load_weights(executor, read_safetensors(path), path.string());
+  const WeightReport report = load_weights(executor, read_weights(path), path.string());
   require(report.missing.empty(), "missing weights in ", path.string(), ": ",
           report.missing.empty() ? "" : report.missing[0],
           report.missing.size() > 1 ? str(" and ", report.missing.size() - 1, " more") : "",

@@ -10,6 +10,9 @@
 
 namespace fovea {
 
+// Reads .caffemodel (engine/io/caffemodel.h) by the extension, anything else as safetensors.
+[[nodiscard]] WeightFile read_weights(const std::filesystem::path& path);
+
 // What became of each name: `missing` are parameters without a tensor in the file (they keep their
 // values), `unused` are tensors that no parameter has; names that start with "__" are not weights
 // and not listed.

@@ -96,6 +96,7 @@ class Run {
       require(std::isfinite(loss), "training diverged at iteration ", done, ": the loss is ", loss,
               "; a smaller base_lr may help");
       ++counted;
+      if (options_.tick) options_.tick(done, loss);
       if (p.display > 0 && (done % p.display == 0 || done == p.max_iter)) {
         const double seconds = std::chrono::duration<double>(Clock::now() - since).count();
         const double accuracy =
@@ -135,7 +136,19 @@ class Run {
     last_snapshot_ = iteration;
   }
 
+  // A snapshot in the making when the process was killed.
+  void remove_unfinished() const {
+    std::vector<fs::path> unfinished;
+    for (const auto& entry : fs::directory_iterator(options_.folder)) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with("iter_") && name.find(".tmp") != std::string::npos)
+        unfinished.push_back(entry.path());
+    }
+    for (const fs::path& path : unfinished) fs::remove(path);
+  }
+
   std::int64_t restore() {
+    remove_unfinished();
     const std::int64_t iteration = newest_snapshot(options_.folder);
     if (iteration < 0) return 0;
     load_all_weights(executor_, snapshot_path(options_.folder, iteration, ".safetensors"));

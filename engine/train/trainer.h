@@ -31,8 +31,9 @@ struct TrainOptions {
   WeightFile model;    // metadata and extra tensors ("__mean__") that every snapshot carries
   Json description;    // first line of log.jsonl
   std::string scores;  // blob of class scores for the accuracy in the log
-  std::function<void(const TrainProgress&)> report;  // at every display interval
-  const std::atomic<bool>* stop = nullptr;           // set: snapshot and return
+  std::function<void(const TrainProgress&)> report;               // at every display interval
+  std::function<void(std::int64_t iteration, double loss)> tick;  // after every iteration
+  const std::atomic<bool>* stop = nullptr;                        // set: snapshot and return
 };
 
 // The newest iteration of which weights and state are both there; -1 = none.

@@ -1,0 +1,163 @@
+// `fovea train` and `fovea eval` as a user runs them, with their mistakes.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "engine/io/safetensors.h"
+#include "engine/train/trainer.h"
+#include "tests/train/toy_run.h"
+
+namespace fovea {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<Json> read_lines(const fs::path& path) {
+  std::istringstream lines(read_file(path));
+  std::vector<Json> entries;
+  std::string line;
+  while (std::getline(lines, line)) entries.push_back(Json::parse(line));
+  return entries;
+}
+
+// The command ends with code 1 and one line that has every one of `parts`.
+void expect_mistake(const CommandResult& result, const std::vector<std::string>& parts) {
+  EXPECT_EQ(result.code, 1) << result.err;
+  EXPECT_TRUE(is_one_line(result.err)) << result.err;
+  EXPECT_TRUE(result.err.starts_with("fovea: error: ")) << result.err;
+  for (const std::string& part : parts)
+    EXPECT_NE(result.err.find(part), std::string::npos) << part << " is not in " << result.err;
+}
+
+TEST(TrainCommand, LearnsAndWritesEverythingOfTheContract) {
+  const ToyRun toy(60);
+  const CommandResult trained = run_command(toy.path(), toy.train("run", {"--fold", "all"}));
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const std::vector<Json> log = read_lines(toy / "run/fold0/log.jsonl");
+  ASSERT_EQ(log.size(), 21U);  // the description and a line every 3 iterations
+  for (const char* key : {"seed", "device", "precision", "threads", "ranks"})
+    EXPECT_TRUE(log[0].contains(key)) << key;
+  for (const char* key : {"iteration", "loss", "lr", "accuracy", "images_per_s"})
+    EXPECT_TRUE(log[1].contains(key)) << key;
+  EXPECT_EQ(log[1]["iteration"], 3);
+  EXPECT_EQ(log.back()["iteration"], 60);
+  EXPECT_LT(log.back()["loss"].get<double>(), 0.5 * log[1]["loss"].get<double>());
+  EXPECT_TRUE(fs::exists(toy / "run/fold0/log.csv"));
+  EXPECT_EQ(read_json_file(toy / "run/fold0/config.json")["solver"]["max_iter"], 60);
+  EXPECT_EQ(newest_snapshot(toy / "run/fold1"), 60);
+  EXPECT_FALSE(fs::exists(toy / "run/fold2"));
+
+  const CommandResult evaluated =
+      run_command(toy.path(), toy.eval("run", {"--fold", "all", "--json"}));
+  ASSERT_EQ(evaluated.code, 0) << evaluated.err;
+  const Json json = Json::parse(evaluated.out);
+  ASSERT_EQ(json["folds"].size(), 2U);
+  const Json& fold = json["folds"][0];
+  EXPECT_EQ(fold["count"], kToyImages / 2);
+  EXPECT_EQ(fold["accuracy"], 1.0);
+  EXPECT_EQ(fold["accuracy_oversample"], 1.0);
+  EXPECT_EQ(fold["confusion"], Json::parse("[[6, 0], [0, 6]]"));
+  EXPECT_EQ(json["mean"]["one_off"], 1.0);
+  EXPECT_EQ(json["std"]["accuracy"], 0.0);
+}
+
+TEST(TrainCommand, KeepsWhatAModelNeedsInTheSnapshot) {
+  const ToyRun toy(7);
+  ASSERT_EQ(run_command(toy.path(), toy.train("run", {"--set", "data.crop=8"})).code, 0);
+  const WeightFile model = read_safetensors(toy / "run/fold0/iter_7.safetensors");
+  EXPECT_EQ(model.metadata.at("classes"), R"(["m","f"])");
+  EXPECT_EQ(model.metadata.at("crop"), "8");
+  EXPECT_EQ(model.metadata.at("channel_order"), "BGR");
+  ASSERT_TRUE(model.find("__mean__"));
+  EXPECT_EQ(model.find("__mean__")->shape, (Shape{3, 12, 12}));
+  // So eval needs no --set to feed it rightly.
+  const CommandResult evaluated = run_command(toy.path(), toy.eval("run", {"--json"}));
+  EXPECT_EQ(evaluated.code, 0) << evaluated.err;
+  // Not the time, the folder or the machine.
+  const std::string bytes = read_file(toy / "run/fold0/iter_7.safetensors");
+  EXPECT_EQ(bytes.find(toy.path().string()), std::string::npos);
+}
+
+TEST(TrainCommand, FineTuningCopiesByNameAndSaysWhat) {
+  const ToyRun toy(7);
+  ASSERT_EQ(run_command(toy.path(), toy.train("base")).code, 0);
+  WeightFile base = read_safetensors(toy / "base/fold0/iter_7.safetensors");
+  for (auto& [name, tensor] : base.tensors) {
+    if (name.starts_with("scores")) name = "other" + name.substr(6);
+  }
+  write_safetensors(toy / "base.safetensors", base);
+  const CommandResult tuned = run_command(
+      toy.path(), toy.train("tuned", {"--set", "weights=" + toy.file("base.safetensors"), "--set",
+                                      "solver.base_lr=0", "--set", "solver.weight_decay=0"}));
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  EXPECT_NE(tuned.err.find("2 matched, 2 missing, 2 unused"), std::string::npos) << tuned.err;
+  EXPECT_NE(tuned.err.find("missing: scores.weight"), std::string::npos) << tuned.err;
+  EXPECT_NE(tuned.err.find("unused:  other.weight"), std::string::npos) << tuned.err;
+  const WeightFile after = read_safetensors(toy / "tuned/fold0/iter_7.safetensors");
+  EXPECT_EQ(after.find("conv.weight")->values, base.find("conv.weight")->values);
+}
+
+TEST(TrainCommand, MistakesAreOneLineAndLeaveNothing) {
+  const ToyRun toy(7);
+  const auto train = [&](const std::vector<std::string>& more) {
+    return run_command(toy.path(), toy.train("run", more));
+  };
+  expect_mistake(train({"--set", "solver.base_lrr=1"}),
+                 {"config.json", "base_lrr", "did you mean"});
+  expect_mistake(train({"--set", "solver.policy=stp"}), {"policy", "step"});
+  expect_mistake(train({"--set", "data.crop=13"}), {"crop"});
+  expect_mistake(train({"--set", "nonsense"}), {"nonsense", "key=value"});
+  expect_mistake(train({"--set", "net=adiencent"}), {"adiencent", "did you mean 'adiencenet'"});
+  expect_mistake(train({"--fold", "7"}), {"gender/aligned/fold7/train"});
+  expect_mistake(train({"--fold", "x"}), {"--fold", "'x'"});
+  expect_mistake(train({"--set", "parameters.classes=1"}), {"wrong label", "expected 0 .. 0"});
+  expect_mistake(train({"--set", "weights=" + toy.file("none.safetensors")}),
+                 {"cannot read", "none.safetensors"});
+  EXPECT_EQ(newest_snapshot(toy / "run/fold0"), -1);
+
+  ASSERT_EQ(train({}).code, 0);
+  expect_mistake(train({}), {"output exists", "--resume"});
+  const CommandResult resumed = train({"--resume"});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  expect_mistake(train({"--set", "weights=" + toy.file("run/fold0/iter_7.safetensors"), "--set",
+                        "data.crop=8", "--force"}),
+                 {"wrong shape in", "scores.weight", "expected 2x"});
+}
+
+TEST(TrainCommand, AFullDiskIsOneLineAndLeavesNoSnapshot) {
+  const ToyRun toy(7);
+  const CommandResult result =
+      run_command(toy.path(), toy.train("run", {"--quiet"}), /*max_file_bytes=*/1500);
+  expect_mistake(result, {"cannot write", "iter_7"});
+  for (const auto& entry : fs::directory_iterator(toy / "run/fold0"))
+    EXPECT_FALSE(entry.path().filename().string().starts_with("iter_")) << entry.path();
+}
+
+TEST(EvalCommand, MistakesAreOneLine) {
+  const ToyRun toy(7);
+  const auto eval = [&](const std::string& weights, const std::vector<std::string>& more = {}) {
+    return run_command(toy.path(), toy.eval(weights, [&] {
+      std::vector<std::string> all{"--quiet"};
+      all.insert(all.end(), more.begin(), more.end());
+      return all;
+    }()));
+  };
+  expect_mistake(eval("nothing"), {"nothing"});
+  fs::create_directories(toy / "empty/fold0");
+  expect_mistake(eval("empty"), {"no snapshot in"});
+  ASSERT_EQ(run_command(toy.path(), toy.train("run")).code, 0);
+  expect_mistake(eval("run", {"--split", "val"}), {"gender/aligned/fold0/val"});
+
+  const std::string bytes = read_file(toy / "run/fold0/iter_7.safetensors");
+  write_file(toy / "cut.safetensors", bytes.substr(0, bytes.size() - 5));
+  expect_mistake(eval("cut.safetensors"), {"cut.safetensors"});
+  WeightFile partial = read_safetensors(toy / "run/fold0/iter_7.safetensors");
+  std::erase_if(partial.tensors, [](const auto& t) { return t.first == "scores.bias"; });
+  write_safetensors(toy / "partial.safetensors", partial);
+  expect_mistake(eval("partial.safetensors"), {"partial.safetensors", "scores.bias"});
+  EXPECT_EQ(run_command(toy.path(), toy.eval("run", {"--crops", "ten"})).code, 2);
+}
+
+}  // namespace
+}  // namespace fovea

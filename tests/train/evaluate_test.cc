@@ -1,0 +1,40 @@
+// Measures of hand-made predictions.
+#include "engine/train/evaluate.h"
+
+#include <gtest/gtest.h>
+
+namespace fovea {
+namespace {
+
+TEST(Evaluate, CountsHandMadePredictions) {
+  const std::vector<int> truth{0, 0, 1, 1, 1, 2, 3}, predicted{0, 1, 1, 3, 0, 2, 0};
+  const Evaluation e = evaluate(truth, predicted, 5);
+  EXPECT_EQ(e.count, 7);
+  EXPECT_DOUBLE_EQ(e.accuracy, 3.0 / 7);
+  EXPECT_DOUBLE_EQ(e.one_off, 5.0 / 7);
+  EXPECT_DOUBLE_EQ(e.mae, (0 + 1 + 0 + 2 + 1 + 0 + 3) / 7.0);
+  EXPECT_EQ(
+      e.confusion,
+      (std::vector<std::vector<std::int64_t>>{
+          {1, 1, 0, 0, 0}, {1, 1, 0, 1, 0}, {0, 0, 1, 0, 0}, {1, 0, 0, 0, 0}, {0, 0, 0, 0, 0}}));
+  const std::vector<double> recall{1.0 / 2, 1.0 / 3, 1, 0, 0};
+  for (std::size_t c = 0; c < recall.size(); ++c)
+    EXPECT_DOUBLE_EQ(e.per_class_recall[c], recall[c]) << c;
+}
+
+TEST(Evaluate, NothingGivesZeros) {
+  const Evaluation e = evaluate({}, {}, 2);
+  EXPECT_EQ(e.count, 0);
+  EXPECT_EQ(e.accuracy, 0);
+  EXPECT_EQ(e.mae, 0);
+}
+
+TEST(Spread, IsThePopulationsAsNumpysDefault) {
+  const std::vector<double> values{1, 2, 4};
+  EXPECT_DOUBLE_EQ(spread(values).mean, 7.0 / 3);
+  EXPECT_NEAR(spread(values).std, 1.247219128924647, 1e-15);  // numpy.std([1, 2, 4])
+  EXPECT_EQ(spread({}).std, 0);
+}
+
+}  // namespace
+}  // namespace fovea
