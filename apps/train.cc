@@ -81,6 +81,7 @@ void report_progress(const TrainProgress& p, std::int64_t batch) {
 
 void train_fold(const Arguments& a, const TrainConfig& config, const Store& store, int fold) {
   const fs::path folder = fs::path(a.out) / str("fold", fold), net_file = resolve_net(config.net);
+  if (!a.resume && !common().force) require_no_snapshots(folder);
   const View& view = store.view(fold_view(config, fold, "train"));
   const LabelColumn& column = store.columns()[static_cast<std::size_t>(view.target)];
   const auto classes = static_cast<std::int64_t>(column.classes.size());

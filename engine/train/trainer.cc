@@ -128,11 +128,18 @@ class Run {
       state.tensors.emplace_back(executor_.param_info(k).name,
                                  Tensor<float>(executor_.param_info(k).shape, solver_.history(k)));
     }
-    write_safetensors(snapshot_path(options_.folder, iteration, ".state"), state);
+    const fs::path state_file = snapshot_path(options_.folder, iteration, ".state");
+    write_safetensors(state_file, state);
     WeightFile model = options_.model;
     model.metadata["iteration"] = str(iteration);
     append_weights(executor_, model);
-    write_safetensors(snapshot_path(options_.folder, iteration, ".safetensors"), model);
+    try {
+      write_safetensors(snapshot_path(options_.folder, iteration, ".safetensors"), model);
+    } catch (...) {
+      std::error_code ignored;
+      fs::remove(state_file, ignored);
+      throw;
+    }
     last_snapshot_ = iteration;
   }
 
@@ -191,10 +198,13 @@ std::int64_t newest_snapshot(const fs::path& folder) {
   return newest;
 }
 
-std::int64_t train(Executor& executor, const TrainOptions& options, const LoadBatch& load) {
-  require(options.resume || newest_snapshot(options.folder) < 0,
-          "output exists: ", options.folder.string(),
+void require_no_snapshots(const fs::path& folder) {
+  require(newest_snapshot(folder) < 0, "output exists: ", folder.string(),
           ": it holds snapshots, expected a new folder (or --resume, or --force)");
+}
+
+std::int64_t train(Executor& executor, const TrainOptions& options, const LoadBatch& load) {
+  if (!options.resume) require_no_snapshots(options.folder);
   return Run(executor, options, load).go();
 }
 

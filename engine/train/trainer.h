@@ -39,6 +39,9 @@ struct TrainOptions {
 // The newest iteration of which weights and state are both there; -1 = none.
 [[nodiscard]] std::int64_t newest_snapshot(const std::filesystem::path& folder);
 
+// Error when there is one: a new run would mix its snapshots with those of another.
+void require_no_snapshots(const std::filesystem::path& folder);
+
 // Trains from the executor's present weights (or, with resume, from the newest snapshot) to
 // solver.max_iter. Returns the iteration reached. Error when the loss is no longer a number: the
 // last snapshot stays.

@@ -4,9 +4,10 @@
 //
 // A thread takes a run of tiles at a time: transforms their input (all channels of a group), then,
 // for one slab of output channels after another, does the 36 products (tiles x C) (C x K) and
-// transforms back, so that everything but the filters stays in its second-level cache. The gradient
-// by the bottom is the same with turned filters; the gradient by the weights sums 36 products
-// (C x tiles) (tiles x K) per thread and adds the threads' sums in their order.
+// transforms back, so that everything but the filters stays in its second-level cache.
+//
+// Inference only: the transforms' rounding is some twenty times the direct form's, which in
+// training is more than the reference gradients allow.
 #include <omp.h>
 
 #include "engine/core/buffer.h"
@@ -21,8 +22,8 @@ namespace {
 using namespace cpu;
 using namespace cpu::winograd;
 
-constexpr std::int64_t kRunTiles = 36, kGradientTiles = 128;  // tiles at a time
-constexpr std::int64_t kSlab = 128;                           // output channels at a time
+constexpr std::int64_t kRunTiles = 36;  // tiles at a time
+constexpr std::int64_t kSlab = 128;     // output channels at a time
 constexpr int kTaps = kFilter * kFilter;
 
 // The channels of one group of a blocked tensor.
@@ -107,27 +108,6 @@ void transform_output(const float* m, std::int64_t count, std::int64_t slab, std
   }
 }
 
-// A dy A^T of a run of tiles and a slab of channels, in the panels that product() reads.
-template <std::int64_t kLanes>
-void transform_output_gradient(const Planes& dy, const Tiling& tiling, std::int64_t group,
-                               std::int64_t first, std::int64_t count, std::int64_t channel,
-                               std::int64_t slab, float* m) {
-  for (std::int64_t b = 0; b < slab; b += kLanes) {
-    const std::int64_t panel = b / (2 * kLanes) * (2 * kLanes);
-    const std::int64_t width = std::min(2 * kLanes, slab - panel);
-    float* to = m + panel * count + b - panel;
-    for (std::int64_t t = 0; t < count; ++t) {
-      const auto [image, row, column] = tiling.place(first + t);
-      const float* plane = dy.plane<kLanes>(image, group, channel + b);
-      transform<OutputGradient, kLanes>(
-          [&](int i, int j) { return pixel<kLanes>(plane, dy, row + i, column + j); },
-          [&](int i, int j, const Vector<kLanes>& value) {
-            store(value, to + (i * kTile + j) * count * slab + t * width);
-          });
-    }
-  }
-}
-
 // Filters at the 36 points as product() reads them: [group][point], then panels of rows x columns,
 // where rows are the channels summed over.
 struct Bank {
@@ -173,13 +153,10 @@ class WinogradConvolution final : public Op {
         x_(problem.bottoms[0]),
         y_(problem.tops[0]),
         layout_(problem.bottom_layouts[0]),
-        training_(problem.training),
         relu_slope_(fused_slope(problem)),
         threads_(omp_get_max_threads()),
         filters_{p_.groups, x_.c() / p_.groups, p_.outputs / p_.groups},
-        turned_{p_.groups, filters_.columns, filters_.rows} {
-    if (!training_) ready_ = Buffer<float>(static_cast<std::size_t>(filters_.count()));
-  }
+        ready_(static_cast<std::size_t>(filters_.count())) {}
 
   [[nodiscard]] Layout bottom_layout(std::size_t) const override { return layout_; }
   [[nodiscard]] Layout top_layout(std::size_t) const override { return layout_; }
@@ -198,35 +175,17 @@ class WinogradConvolution final : public Op {
   }
 
   [[nodiscard]] std::size_t scratch_bytes() const override {
-    const std::int64_t backward_weights = threads_ * (gradient_work() + filters_.count());
-    const std::int64_t training =
-        std::max(filters_.count() + threads_ * run_work(), backward_weights);
-    return sizeof(float) * static_cast<std::size_t>(training_ ? training : threads_ * run_work());
+    return sizeof(float) * static_cast<std::size_t>(threads_ * run_work());
   }
-  [[nodiscard]] bool backward_reads_tops() const override { return relu_slope_.has_value(); }
 
   void params_changed() override {
-    if (!training_) dispatch([&](auto lanes) { filters_to<lanes()>(ready_.data()); });
+    dispatch([&](auto lanes) { transform_params<lanes()>(); });
   }
   void forward(std::uint64_t) override {
-    dispatch([&](auto lanes) {
-      if (training_) filters_to<lanes()>(scratch());
-      convolve<lanes()>(
-          binding_.bottoms[0].data, x_, filters_, training_ ? scratch() : ready_.data(), p_.pad,
-          p_.bias ? binding_.params[1] : nullptr, relu_slope_, binding_.tops[0].data, y_);
-    });
+    dispatch([&](auto lanes) { convolve<lanes()>(); });
   }
   void backward(std::uint64_t) override {
-    if (relu_slope_) mask_by_output(binding_.tops[0], binding_.top_grads[0], *relu_slope_);
-    dispatch([&](auto lanes) {
-      if (binding_.param_grads[0]) weight_gradient<lanes()>();
-      if (p_.bias && binding_.param_grads[1]) bias_gradient<lanes()>();
-      if (!binding_.bottom_grads[0].data) return;
-      turned_filters_to<lanes()>(scratch());
-      const Extent2 pad{kFilter - 1 - p_.pad[0], kFilter - 1 - p_.pad[1]};
-      convolve<lanes()>(binding_.top_grads[0].data, y_, turned_, scratch(), pad, nullptr,
-                        std::nullopt, binding_.bottom_grads[0].data, x_);
-    });
+    throw Error("cpu:winograd has no backward pass, expected an inference run");
   }
 
  private:
@@ -253,30 +212,16 @@ class WinogradConvolution final : public Op {
   [[nodiscard]] float* scratch() const { return reinterpret_cast<float*>(binding_.scratch); }
   // Floats that a thread works in: transformed input and the products of a slab.
   [[nodiscard]] std::int64_t run_work() const {
-    const std::int64_t widest = std::max(filters_.rows, filters_.columns);
-    return kPoints * kRunTiles * (widest + kSlab);
-  }
-  [[nodiscard]] std::int64_t gradient_work() const {
-    return kPoints * kGradientTiles * (filters_.rows + kSlab);
+    return kPoints * kRunTiles * (filters_.rows + kSlab);
   }
 
   template <std::int64_t kLanes>
-  void filters_to(float* u) const {
+  void transform_params() {
     const float* w = binding_.params[0];
-    transform_filters<kLanes>(filters_, u, [&](auto group, auto c, auto k, int r, int s) {
-      return load<kLanes>(w + weight_at(group, c, k) + (r * kFilter + s) * filters_.columns);
-    });
-  }
-  // Rows are k, columns c, taps in reverse.
-  template <std::int64_t kLanes>
-  void turned_filters_to(float* u) const {
-    const float* w = binding_.params[0];
-    transform_filters<kLanes>(turned_, u, [&](auto group, auto k, auto c, int r, int s) {
-      const std::int64_t tap = (kTaps - 1 - (r * kFilter + s)) * filters_.columns;
-      float taps[kLanes];
-      for (std::int64_t l = 0; l < kLanes; ++l) taps[l] = w[weight_at(group, c + l, k) + tap];
-      return load<kLanes>(taps);
-    });
+    transform_filters<kLanes>(
+        filters_, ready_.data(), [&](auto group, auto c, auto k, int r, int s) {
+          return load<kLanes>(w + weight_at(group, c, k) + (r * kFilter + s) * filters_.columns);
+        });
   }
 
   [[nodiscard]] static Planes planes(float* data, const Shape& shape, std::int64_t group_channels) {
@@ -284,16 +229,17 @@ class WinogradConvolution final : public Op {
   }
 
   template <std::int64_t kLanes>
-  void convolve(float* from, const Shape& from_shape, const Bank& bank, const float* u,
-                const Extent2& pad, const float* bias, std::optional<float> relu, float* to,
-                const Shape& to_shape) const {
-    const Planes x = planes(from, from_shape, bank.rows), y = planes(to, to_shape, bank.columns);
-    const Tiling tiling{to_shape.n(), to_shape.h(), to_shape.w()};
+  void convolve() const {
+    const Bank& bank = filters_;
+    const Planes x = planes(binding_.bottoms[0].data, x_, bank.rows),
+                 y = planes(binding_.tops[0].data, y_, bank.columns);
+    const float* bias = p_.bias ? binding_.params[1] : nullptr;
+    const Tiling tiling{y_.n(), y_.h(), y_.w()};
     // Runs of equal length, so that no thread waits for another's.
     const std::int64_t per_thread = (tiling.count() + threads_ - 1) / threads_;
     const std::int64_t rounds = (per_thread + kRunTiles - 1) / kRunTiles;
     const std::int64_t runs = std::min(rounds * threads_, tiling.count());
-    float* work = scratch() + (training_ ? filters_.count() : 0);
+    float* work = scratch();
 #pragma omp parallel for schedule(static) num_threads(threads_)
     for (std::int64_t task = 0; task < bank.groups * runs; ++task) {
       const std::int64_t group = task % bank.groups;
@@ -301,104 +247,28 @@ class WinogradConvolution final : public Op {
       const std::int64_t first = run.begin, count = run.end - run.begin;
       float* v = work + omp_get_thread_num() * run_work();
       float* m = v + kPoints * count * bank.rows;
-      transform_input<kLanes>(x, tiling, pad, group, first, count, v);
+      transform_input<kLanes>(x, tiling, p_.pad, group, first, count, v);
       for (std::int64_t k = 0; k < bank.columns; k += kSlab) {
         const std::int64_t slab = std::min(kSlab, bank.columns - k);
         for (std::int64_t point = 0; point < kPoints; ++point) {
-          const float* filters = u + (group * kPoints + point) * bank.point() + k * bank.rows;
-          product<kLanes, false>({v + point * count * bank.rows, bank.rows, 1}, count, bank.rows,
-                                 filters, slab, m + point * count * slab, slab);
+          const float* filters =
+              ready_.data() + (group * kPoints + point) * bank.point() + k * bank.rows;
+          product<kLanes>(v + point * count * bank.rows, count, bank.rows, filters, slab,
+                          m + point * count * slab, slab);
         }
         const float* offsets = bias ? bias + group * bank.columns + k : nullptr;
-        transform_output<kLanes>(m, count, slab, k, offsets, relu, tiling, group, first, y);
+        transform_output<kLanes>(m, count, slab, k, offsets, relu_slope_, tiling, group, first, y);
       }
-    }
-  }
-
-  // sums: [part][group][point][c][k], one part per thread.
-  template <std::int64_t kLanes>
-  void weight_gradient() const {
-    const std::int64_t c = filters_.rows, k = filters_.columns;
-    const Planes x = planes(binding_.bottoms[0].data, x_, c);
-    const Planes dy = planes(binding_.top_grads[0].data, y_, k);
-    const Tiling tiling{y_.n(), y_.h(), y_.w()};
-    float* sums = scratch() + threads_ * gradient_work();
-#pragma omp parallel for schedule(static) num_threads(threads_)
-    for (std::int64_t part = 0; part < threads_; ++part) {
-      float* mine = sums + part * filters_.count();
-      std::fill_n(mine, filters_.count(), 0.0F);
-      float* v = scratch() + part * gradient_work();
-      const Share share(tiling.count(), part, threads_);
-      for (std::int64_t first = share.begin; first < share.end; first += kGradientTiles) {
-        const std::int64_t count = std::min(kGradientTiles, share.end - first);
-        for (std::int64_t group = 0; group < p_.groups; ++group) {
-          transform_input<kLanes>(x, tiling, p_.pad, group, first, count, v);
-          float* m = v + kPoints * count * c;
-          for (std::int64_t from = 0; from < k; from += kSlab) {
-            const std::int64_t slab = std::min(kSlab, k - from);
-            transform_output_gradient<kLanes>(dy, tiling, group, first, count, from, slab, m);
-            for (std::int64_t point = 0; point < kPoints; ++point) {
-              product<kLanes, true>({v + point * count * c, 1, c}, c, count,
-                                    m + point * count * slab, slab,
-                                    mine + (group * kPoints + point) * filters_.point() + from, k);
-            }
-          }
-        }
-      }
-    }
-    add_and_transform_back<kLanes>(sums);
-  }
-
-  template <std::int64_t kLanes>
-  void add_and_transform_back(const float* sums) const {
-    const std::int64_t c = filters_.rows, k = filters_.columns;
-    float* dw = binding_.param_grads[0];
-#pragma omp parallel for schedule(static)
-    for (std::int64_t row = 0; row < p_.groups * c; ++row) {
-      const std::int64_t group = row / c, channel = row % c;
-      for (std::int64_t b = 0; b < k; b += kLanes) {
-        const float* at = sums + group * kPoints * filters_.point() + channel * k + b;
-        transform<FilterGradient, kLanes>(
-            [&](int i, int j) {
-              const float* point = at + (i * kTile + j) * filters_.point();
-              auto sum = load<kLanes>(point);
-              for (std::int64_t part = 1; part < threads_; ++part)
-                sum += load<kLanes>(point + part * filters_.count());
-              return sum;
-            },
-            [&](int r, int s, const Vector<kLanes>& value) {
-              store(value, dw + weight_at(group, channel, b) + (r * kFilter + s) * k);
-            });
-      }
-    }
-  }
-
-  template <std::int64_t kLanes>
-  void bias_gradient() const {
-    const Planes dy = planes(binding_.top_grads[0].data, y_, p_.outputs);
-    float* db = binding_.param_grads[1];
-#pragma omp parallel for schedule(static)
-    for (std::int64_t b = 0; b < p_.outputs; b += kLanes) {
-      Vector<kLanes> sum{};
-      for (std::int64_t n = 0; n < y_.n(); ++n) {
-        const float* plane = dy.plane<kLanes>(n, 0, b);
-        Vector<kLanes> in_image{};
-        for (std::int64_t i = 0; i < y_.h() * y_.w(); ++i)
-          in_image += load<kLanes>(plane + i * kLanes);
-        sum += in_image;
-      }
-      store(sum, db + b);
     }
   }
 
   ConvolutionParams p_;
   Shape x_, y_;
   Layout layout_;
-  bool training_;
   std::optional<float> relu_slope_;
   std::int64_t threads_;
-  Bank filters_, turned_;
-  Buffer<float> ready_;  // the filters at the points, for inference
+  Bank filters_;
+  Buffer<float> ready_;  // the filters at the points
 };
 
 std::string supports(const OpProblem& problem) {
@@ -407,6 +277,7 @@ std::string supports(const OpProblem& problem) {
   if (p->kernel != Extent2{kFilter, kFilter} || p->stride != Extent2{1, 1})
     return "other than 5x5 of stride 1";
   if (p->pad[0] >= kFilter || p->pad[1] >= kFilter) return "padded by a whole window";
+  if (problem.training) return "training";
   // Sums whose products are all zero come out as rounding noise.
   if (problem.exact_zeros) return "sums of zeros must be zero";
   const std::int64_t lanes = channel_block(problem.bottom_layouts[0]);

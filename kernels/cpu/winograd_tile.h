@@ -3,9 +3,8 @@
 // same).
 //
 //   y = A^T [ (G g G^T) . (B^T d B) ] A          one tile: 36 products instead of 100
-//   dg = G^T [ (A dy A^T) . (B^T d B) ] G        its derivative by the filter
 //
-// The six one-dimensional forms below are the rows of those matrices written out.
+// The three one-dimensional forms below are the rows of those matrices written out.
 #pragma once
 
 #include <array>
@@ -48,21 +47,6 @@ struct Filter {
   }
 };
 
-// G^T u.
-struct FilterGradient {
-  static constexpr int kIn = kTile, kOut = kFilter;
-  template <class V>
-  static void apply(const Line<V>& u, Line<V>& g) {
-    const V even = (u[1] + u[2]) * (-1 / 6.0F), odd = (u[1] - u[2]) * (-1 / 6.0F);
-    const V even2 = (u[3] + u[4]) * (1 / 24.0F), odd2 = (u[3] - u[4]) * (1 / 12.0F);
-    g[0] = u[0] * 0.25F + even + even2;
-    g[1] = odd + odd2;
-    g[2] = even + 4 * even2;
-    g[3] = odd + 4 * odd2;
-    g[4] = even + 16 * even2 + u[5];
-  }
-};
-
 // A^T m.
 struct Output {
   static constexpr int kIn = kTile, kOut = kOutput;
@@ -70,18 +54,6 @@ struct Output {
   static void apply(const Line<V>& m, Line<V>& y) {
     y[0] = m[0] + (m[1] + m[2]) + (m[3] + m[4]);
     y[1] = (m[1] - m[2]) + 2 * (m[3] - m[4]) + m[5];
-  }
-};
-
-// A y.
-struct OutputGradient {
-  static constexpr int kIn = kOutput, kOut = kTile;
-  template <class V>
-  static void apply(const Line<V>& y, Line<V>& m) {
-    m[0] = y[0];
-    m[1] = y[0] + y[1], m[2] = y[0] - y[1];
-    m[3] = y[0] + 2 * y[1], m[4] = y[0] - 2 * y[1];
-    m[5] = y[1];
   }
 };
 

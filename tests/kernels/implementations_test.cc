@@ -101,7 +101,7 @@ TEST_P(Implementations, EqualTheReference) {
   const auto& [named, device] = GetParam();
   OpProblem problem = problem_of(named);
   for (const Implementation* implementation : implementations(device, problem.params)) {
-    if (!implementation->supports(problem).empty()) continue;
+    problem.training = true;
     problem.propagate = {true};
     compare_with_reference(*implementation, problem, {.iteration = 5});
     compare_with_reference(*implementation, problem, {.wants_param_grads = false});
@@ -120,6 +120,8 @@ std::vector<NamedProblem> problems() {
   const ConvolutionParams odd{.outputs = 37, .kernel = {3, 3}, .pad = {1, 1}};
   const ConvolutionParams no_bias{.outputs = 16, .kernel = {3, 3}, .pad = {1, 1}, .bias = false};
   const ConvolutionParams grouped{.outputs = 32, .kernel = {5, 5}, .pad = {2, 2}, .groups = 2};
+  const ConvolutionParams five{.outputs = 48, .kernel = {5, 5}, .pad = {2, 2}};
+  const ConvolutionParams valid{.outputs = 144, .kernel = {5, 5}, .pad = {0, 1}};
   const LrnParams across{.size = 5, .alpha = 0.5F};
   const LrnParams within{.size = 3, .alpha = 0.5F, .region = LrnRegion::kWithinChannel};
   const PoolingParams pool{.kernel = {3, 3}, .stride = {2, 2}};
@@ -147,6 +149,9 @@ std::vector<NamedProblem> problems() {
       {"convolution_groups_smaller_than_a_block",
        ConvolutionParams{.outputs = 6, .kernel = {3, 3}, .groups = 3},
        {1, 9, 5, 5}},
+      {"convolution_five_by_five_with_relu", five, {2, 32, 13, 18}, true},
+      {"convolution_five_by_five_more_than_a_slab", valid, {1, 16, 9, 7}},
+      {"convolution_five_by_five_two_groups", grouped, {3, 32, 11, 5}, true, 0.1F},
       {"convolution_one_by_one", ConvolutionParams{.outputs = 32}, {2, 48, 5, 3}, true},
       {"inner_product_with_relu", InnerProductParams{.outputs = 24}, {3, 100}, true},
       {"inner_product_behind_a_convolution", InnerProductParams{.outputs = 10}, {2, 20, 4, 3}},

@@ -37,19 +37,23 @@ void expect_equal_runs(const ToyRun& toy, const std::string& one, const std::str
 }
 
 TEST(Resume, AfterKillsAtAnyMomentTheFinalWeightsAreBitIdentical) {
-  constexpr int kIterations = 400;
+  constexpr int kIterations = 6000;
   const ToyRun toy(kIterations);
-  const auto start = std::chrono::steady_clock::now();
   ASSERT_EQ(run_command(toy.path(), toy.train("whole")).code, 0);
-  const auto whole = std::chrono::steady_clock::now() - start;
 
-  // Each piece lives for a random part of the undisturbed time, so that some die at start-up, some
-  // within a snapshot.
+  // Each piece lives until some snapshots after the one it started from and a few milliseconds
+  // more, so that some die at start-up, some within a snapshot.
   int kills = 0;
-  for (std::uint64_t attempt = 0; attempt < 10; ++attempt) {
+  for (std::uint64_t attempt = 0; attempt < 8; ++attempt) {
+    const std::int64_t from = newest_snapshot(toy / "pieces/fold0");
     Command piece(toy.path(), toy.train("pieces", {"--resume"}));
-    const float part = 0.05F + 0.5F * random_uniform({.seed = 3}, attempt);
-    std::this_thread::sleep_for(whole * part);
+    const auto draw = [&](float n) {
+      return static_cast<int>(n * random_uniform({.seed = n > 4 ? 3U : 4U}, attempt));
+    };
+    const std::int64_t until = from + 7 * static_cast<std::int64_t>(draw(12));
+    for (int ms = 0; ms < 2000 && newest_snapshot(toy / "pieces/fold0") < until; ++ms)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(draw(4)));
     kills += piece.kill().code == -1 ? 1 : 0;
   }
   EXPECT_GE(kills, 3) << "the test disturbed nothing";

@@ -60,7 +60,7 @@ class ToyRun {
     write_file(folder_ / "config.json",
                str(R"({"net": ")", (folder_ / "toy.json").string(),
                    R"(", "target": "gender", "data": {"batch": 4, "crop": 10},
-                      "solver": {"base_lr": 0.001, "policy": "multistep", "stepvalues": [)",
+                      "solver": {"base_lr": 0.0002, "policy": "multistep", "stepvalues": [)",
                    iterations / 3, ", ", iterations / 2, R"(], "iter_size": 2, "max_iter": )",
                    iterations, R"(, "snapshot": 7, "display": 3}})"));
   }
