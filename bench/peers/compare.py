@@ -1,9 +1,10 @@
-"""Fovea beside PyTorch in one run: training at the study's batches, inference at batch 1 and 32. Prints a table.
+"""Fovea beside PyTorch, and beside the bound of its linear layers alone, in one run: training at the study's batches,
+inference at batch 1 and 32. Prints a table. The bound's program is built with -DFOVEA_BENCH=ON.
 
     scripts/peers && .venv/bin/python bench/peers/compare.py [--nets adiencenet,...] [--rounds 3] [--out table.md]
 
-Each round measures both programs one after the other, so that a change of the machine's speed meets both; the table
-has the median over rounds and the median of the rounds' ratios.
+Each round measures all programs one after the other, so that a change of the machine's speed meets all; the table has
+the median over rounds and the median of the rounds' ratios.
 """
 import argparse
 import json
@@ -26,6 +27,11 @@ def fovea(net, mode, batch, args):
                 str(args.threads), "--seconds", str(args.seconds), "--json", "--quiet"])
 
 
+def bound(net, mode, batch, args):
+    return run([str(args.fovea.parents[1] / "bench/fovea_linear_bound"), net, "--mode", mode, "--batch", str(batch),
+                "--threads", str(args.threads)])
+
+
 def torch(net, mode, batch, args):
     return run([sys.executable, str(ROOT / "bench/peers/torch_bench.py"), net, "--mode", mode, "--batch", str(batch),
                 "--threads", str(args.threads), "--seconds", str(args.seconds)])
@@ -40,19 +46,22 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
-    lines = ["| net | mode | batch | Fovea images/s | PyTorch images/s | ratio | PyTorch variant |",
-             "|---|---|---|---|---|---|---|"]
+    lines = ["| net | mode | batch | Fovea images/s | PyTorch images/s | ratio | bound images/s | of the bound "
+             "| PyTorch variant |", "|---|---|---|---|---|---|---|---|---|"]
     for net in args.nets.split(","):
         for mode, batch in (("train", BATCHES[net]), ("forward", 1), ("forward", 32)):
-            ours, theirs, variants = [], [], set()
+            ours, theirs, bounds, variants = [], [], [], set()
             for _ in range(args.rounds):
                 ours.append(fovea(net, mode, batch, args)["images_per_s"])
+                bounds.append(bound(net, mode, batch, args)["images_per_s"])
                 peer = torch(net, mode, batch, args)
                 theirs.append(peer["images_per_s"])
                 variants.add(peer["variant"])
             ratio = statistics.median(a / b for a, b in zip(ours, theirs))
+            reached = statistics.median(a / b for a, b in zip(ours, bounds))
             lines.append(f"| {net} | {mode} | {batch} | {statistics.median(ours):.1f} | "
-                         f"{statistics.median(theirs):.1f} | {ratio:.2f} | {', '.join(sorted(variants))} |")
+                         f"{statistics.median(theirs):.1f} | {ratio:.2f} | "
+                         f"{statistics.median(bounds):.1f} | {reached:.2f} | {', '.join(sorted(variants))} |")
             print(lines[-1], file=sys.stderr)
     table = "\n".join(lines) + "\n"
     if args.out:
