@@ -28,9 +28,9 @@ struct Arguments {
   std::string first, last, start = "score", bias = "absorb";
   std::vector<std::string> images;
   std::optional<float> epsilon, beta;
-  std::optional<std::string> lrn, max_pooling;
+  std::optional<std::string> lrn, max_pooling, aux_softmax;
   std::string flat_until;
-  bool raw = false, explain = false;
+  bool raw = false, explain = false, toolbox_group_bias = false;
   int batch = 8, limit = 0;
 };
 
@@ -201,10 +201,45 @@ void print_table(const Json& image) {
   }
 }
 
-void report_unused(const Arguments& a) {
-  if (!a.flat_until.empty()) talk("--flat-until is not used by rule " + a.rule);
-  if (a.bias != "absorb")
-    throw Error("no --bias " + a.bias + " for rule " + a.rule + ", expected absorb");
+CompositeOverrides overrides_of(const Arguments& a, const Graph& graph) {
+  CompositeOverrides overrides{.epsilon = a.epsilon,
+                               .beta = a.beta,
+                               .bias = parse_enum<BiasRule>(a.bias, "--bias"),
+                               .toolbox_group_bias = a.toolbox_group_bias};
+  if (a.lrn) overrides.lrn = parse_enum<LrnRule>(*a.lrn, "--lrn");
+  if (a.max_pooling)
+    overrides.max_pooling = parse_enum<MaxPoolingRule>(*a.max_pooling, "--max-pooling");
+  if (!a.flat_until.empty()) overrides.flat_until = layer_index(graph, a.flat_until, -1);
+  if (a.aux_softmax) overrides.auxiliary_softmax = *a.aux_softmax == "inject";
+  return overrides;
+}
+
+// Options that were given and that no line of the composite listens to.
+void report_unused(const Arguments& a, const Composite& composite) {
+  const auto none = [&](auto&& uses) { return std::ranges::none_of(composite.rules, uses); };
+  const auto report = [&](const char* option) {
+    talk(str(option, " is not used by rule ", a.rule));
+  };
+  if (a.epsilon && none([](auto& c) { return c.rule == LinearRuleName::kEpsilon; }))
+    report("--eps");
+  if (a.beta && none([](auto& c) { return c.rule == LinearRuleName::kAlphaBeta; }))
+    report("--beta");
+  if (!a.flat_until.empty() && none([](auto& c) { return c.up_to >= 0; })) report("--flat-until");
+}
+
+// What the net sees of the mean image: the bounds of z^B.
+Tensor<float> seen_mean(const Tensor<float>& mean, int crop) {
+  if (mean.shape.rank() != 3) return {};
+  const Window window = centre_window(mean.shape, crop);
+  Tensor<float> seen({mean.shape[0], crop, crop});
+  for (std::int64_t c = 0; c < mean.shape[0]; ++c) {
+    for (std::int64_t h = 0; h < crop; ++h) {
+      std::copy_n(
+          mean.values.data() + (c * mean.shape[1] + window.top + h) * mean.shape[2] + window.left,
+          crop, seen.values.data() + (c * crop + h) * crop);
+    }
+  }
+  return seen;
 }
 
 class Explanation {
@@ -224,19 +259,15 @@ class Explanation {
               ", expected images of ", net.inputs[0].shape);
     }
     const Graph graph = build_graph(net);
-    const CompositeOverrides overrides{
-        .epsilon = a.epsilon,
-        .beta = a.beta,
-        .lrn = a.lrn ? std::optional(parse_enum<LrnRule>(*a.lrn, "--lrn")) : std::nullopt,
-        .max_pooling = a.max_pooling ? std::optional(parse_enum<MaxPoolingRule>(*a.max_pooling,
-                                                                                "--max-pooling"))
-                                     : std::nullopt};
-    analyzer_ = std::make_unique<Analyzer>(
-        graph, AnalyzerOptions{.composite = load_composite(a.rule, overrides),
-                               .device = resolve_device(),
-                               .last = layer_index(graph, a.last, -1),
-                               .first = layer_index(graph, a.first, 0),
-                               .keep_all = !a.layers.empty()});
+    const Composite composite = load_composite(a.rule, overrides_of(a, graph));
+    report_unused(a, composite);
+    analyzer_ =
+        std::make_unique<Analyzer>(graph, AnalyzerOptions{.composite = composite,
+                                                          .device = resolve_device(),
+                                                          .last = layer_index(graph, a.last, -1),
+                                                          .first = layer_index(graph, a.first, 0),
+                                                          .mean = seen_mean(model_.mean, crop_),
+                                                          .keep_all = !a.layers.empty()});
     const WeightReport report = load_weights(analyzer_->executor(), model_.file, model_.path);
     require(report.missing.empty(), "missing weights in ", model_.path, ": ",
             report.missing.empty() ? "" : report.missing[0]);
@@ -323,7 +354,6 @@ class Explanation {
 
 void run(const Arguments& a) {
   require(a.explain || !a.out.empty(), "no --out, expected a folder for the heatmaps");
-  report_unused(a);
   Explanation(a).run();
 }
 
@@ -342,16 +372,21 @@ void add_relevance_command(CLI::App& app) {
   c->add_option("--view", a->view, "view of the store");
   c->add_option("--limit", a->limit, "images of the view, 0 = all")
       ->check(CLI::Range(0, 1000000000));
-  c->add_option("--rule", a->rule,
-                "epsilon | alpha-beta | z-plus | study | toolbox-0|2|100 | FILE.json")
+  c->add_option("--rule", a->rule, "epsilon | alpha-beta | z-plus | study | toolbox-N | FILE.json")
       ->capture_default_str();
   c->add_option("--target", a->target, "predicted | label | N | N,N,...")->capture_default_str();
   c->add_option("--eps", a->epsilon, "epsilon (0.1)");
   c->add_option("--beta", a->beta, "beta of alpha-beta; alpha = 1 + beta (1)");
-  c->add_option("--lrn", a->lrn, "identity | toolbox | gradient");
+  c->add_option("--lrn", a->lrn, "identity | toolbox | gradient | derivative");
   c->add_option("--max-pooling", a->max_pooling, "winner | average");
-  c->add_option("--bias", a->bias, "absorb")->capture_default_str();
-  c->add_option("--flat-until", a->flat_until, "for rules with a flat part");
+  c->add_option("--bias", a->bias, "absorb | ignore | distribute")->capture_default_str();
+  c->add_option("--flat-until", a->flat_until,
+                "last layer (name or index) of the low part of toolbox-54 to 60, 102, 104, 114");
+  c->add_option("--aux-softmax", a->aux_softmax,
+                "probabilities of auxiliary heads: inject (toolbox-N) | drop")
+      ->check(CLI::IsMember({"inject", "drop"}));
+  c->add_flag("--toolbox-group-bias", a->toolbox_group_bias,
+              "group 0's biases in every group, as the LRP Toolbox");
   c->add_option("--first", a->first, "layer (name or index) where the walk ends");
   c->add_option("--last", a->last, "layer where it starts (the last inner product)");
   c->add_option("--start-relevance", a->start, "score | X")->capture_default_str();

@@ -1,6 +1,7 @@
 #include "engine/relevance/analyzer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "engine/core/buffer.h"
@@ -40,6 +41,22 @@ bool is_linear(const OpParams& op) {
          std::holds_alternative<InnerProductParams>(op);
 }
 
+// Every channel of a pixel becomes the pixel's norm over the channels.
+void to_channel_norm(Tensor<float>& map) {
+  const std::int64_t channels = map.shape.c(), plane = map.shape.h() * map.shape.w();
+  for (std::int64_t n = 0; n < map.shape.n(); ++n) {
+    float* image = map.values.data() + n * channels * plane;
+    for (std::int64_t i = 0; i < plane; ++i) {
+      double sum = 0;
+      for (std::int64_t c = 0; c < channels; ++c)
+        sum +=
+            static_cast<double>(image[c * plane + i]) * static_cast<double>(image[c * plane + i]);
+      for (std::int64_t c = 0; c < channels; ++c)
+        image[c * plane + i] = static_cast<float>(std::sqrt(sum));
+    }
+  }
+}
+
 }  // namespace
 
 struct Analyzer::Impl {
@@ -69,7 +86,7 @@ struct Analyzer::Impl {
             options.last);
     const Node& start = full.nodes[static_cast<std::size_t>(options.last)];
     executor =
-        std::make_unique<Executor>(prune_to(full, {start.tops[0]}),
+        std::make_unique<Executor>(prune_to(full, ends_of(full, start)),
                                    ExecutorOptions{.device = options.device, .keep_all = true});
     build_walk(full);
     allocate();
@@ -80,6 +97,40 @@ struct Analyzer::Impl {
   }
 
   [[nodiscard]] const Graph& graph() const { return executor->graph(); }
+
+  // What has to be run: up to the start, and auxiliary heads where they send something down.
+  [[nodiscard]] std::vector<int> ends_of(const Graph& full, const Node& start) const {
+    std::vector<int> ends{start.tops[0]};
+    for (int i = options.first; options.composite.auxiliary_softmax && i < options.last; ++i) {
+      const Node& node = full.nodes[static_cast<std::size_t>(i)];
+      if (std::holds_alternative<SoftmaxParams>(node.op)) ends.push_back(node.tops[0]);
+    }
+    return ends;
+  }
+
+  [[nodiscard]] std::unique_ptr<RelevanceStep> make_step(const RelevanceProblem& problem,
+                                                         int index) const {
+    const Composite& c = options.composite;
+    const Node& node = *problem.node;
+    if (!is_linear(node.op))
+      return make_other_step(problem, {.max_pooling = c.max_pooling,
+                                       .average_pooling = c.average_pooling,
+                                       .lrn = c.lrn,
+                                       .relu = c.relu});
+    const RuleChoice& choice = c.choice_for(node, index, index == options.first);
+    if (c.bias != BiasRule::kDistribute) return make_linear_step(problem, c.table_of(choice, node));
+    switch (choice.rule) {
+      case LinearRuleName::kEpsilon:
+        return make_distributed_step(problem, choice.epsilon, -1);
+      case LinearRuleName::kAlphaBeta:
+        return make_distributed_step(problem, 0, choice.beta);
+      case LinearRuleName::kZPlus:
+        return make_distributed_step(problem, 0, 0);
+      default:
+        throw Error(str("no --bias distribute for layer ", node.name, " by rule ",
+                        enum_name(choice.rule), ", expected epsilon, alpha_beta or z_plus"));
+    }
+  }
 
   void build_walk(const Graph& full) {
     const std::vector<bool> non_negative = non_negative_tensors(graph());
@@ -104,9 +155,8 @@ struct Analyzer::Impl {
       for (const int bottom : node.bottoms) problem.values.push_back(executor->raw(bottom));
       WalkStep step{
           .node = static_cast<int>(i), .full_node = full_index[i], .step = nullptr, .params = {}};
-      step.step = is_linear(node.op) ? make_linear_step(problem, options.composite.rule_for(node))
-                                     : make_other_step(problem, options.composite.max_pooling,
-                                                       options.composite.lrn);
+      if (!options.mean.values.empty()) problem.mean = &options.mean;
+      step.step = make_step(problem, full_index[i]);
       for (std::size_t k = 0; k < node.params.size(); ++k) step.params.push_back(param + k);
       walk.push_back(std::move(step));
     }
@@ -231,8 +281,10 @@ void Analyzer::run(std::span<const int> targets, std::span<const float> start) {
 }
 
 Tensor<float> Analyzer::input_relevance() const {
-  return impl_->plain(
+  Tensor<float> map = impl_->plain(
       impl_->graph().nodes[static_cast<std::size_t>(impl_->walk.back().node)].bottoms[0]);
+  if (impl_->options.composite.channel_norm) to_channel_norm(map);
+  return map;
 }
 
 Tensor<float> Analyzer::relevance_at(int node, std::size_t i) const {

@@ -22,6 +22,7 @@ struct AnalyzerOptions {
   std::string device = "cpu";
   int last = -1;          // node index in the net, Split nodes counted; -1 = the last inner product
   int first = 0;          // node index where the walk ends
+  Tensor<float> mean;     // of the net's input, (C, H, W), for rules that name it; else empty
   bool keep_all = false;  // relevance of every inner blob stays readable
 };
 

@@ -19,6 +19,60 @@ class PassStep final : public RelevanceStep {
   [[nodiscard]] std::string describe() const override { return "pass"; }
 };
 
+class ReluStep final : public RelevanceStep {
+ public:
+  explicit ReluStep(ReluRule rule) : rule_(rule) {}
+  void run(std::span<cpu::AbsorbedSums>) override {
+    if (binding_.tops[0].data != binding_.bottoms[0].data)
+      reorder(binding_.tops[0], binding_.bottoms[0]);
+    cpu::relevance_relu(rule_, binding_.values[0], binding_.bottoms[0]);
+  }
+  [[nodiscard]] std::string describe() const override {
+    return std::string("relu ") + std::string(enum_name(rule_));
+  }
+
+ private:
+  ReluRule rule_;
+};
+
+// A softmax below the start of the walk, as in an auxiliary head: whatever came from above, its
+// bottom gets the probabilities.
+class SoftmaxStep final : public RelevanceStep {
+ public:
+  explicit SoftmaxStep(const RelevanceProblem& problem)
+      : op_(create_op("reference", {.params = problem.node->op,
+                                    .bottoms = {problem.values[0].shape},
+                                    .tops = {problem.top.shape},
+                                    .bottom_layouts = {Layout::kPlain},
+                                    .propagate = {false}})
+                .op),
+        logits_(problem.values[0].shape),
+        probabilities_(problem.top.shape),
+        scratch_(op_->scratch_bytes()),
+        state_(op_->state_bytes()) {
+    op_->bind({.bottoms = {plain(logits_)},
+               .tops = {plain(probabilities_)},
+               .bottom_grads = {{nullptr, logits_.shape, Layout::kPlain}},
+               .top_grads = {{nullptr, probabilities_.shape, Layout::kPlain}},
+               .state = state_.data(),
+               .scratch = scratch_.data()});
+  }
+  void run(std::span<cpu::AbsorbedSums>) override {
+    reorder(binding_.values[0], plain(logits_));
+    op_->forward(0);
+    reorder(plain(probabilities_), binding_.bottoms[0]);
+  }
+  [[nodiscard]] std::string describe() const override { return "set to its probabilities"; }
+
+ private:
+  static OpTensor plain(Tensor<float>& tensor) {
+    return {tensor.values.data(), tensor.shape, Layout::kPlain};
+  }
+  std::unique_ptr<Op> op_;
+  Tensor<float> logits_, probabilities_;
+  Buffer<std::byte> scratch_, state_;
+};
+
 class SplitStep final : public RelevanceStep {
  public:
   void run(std::span<cpu::AbsorbedSums>) override {
@@ -57,8 +111,8 @@ class AveragePoolingStep final : public RelevanceStep {
   PoolingParams params_;
 };
 
-// Layers whose relevance goes where their gradient would: max pooling (to the winner) and concat
-// (slices).
+// Layers whose relevance goes where their gradient would: max pooling (to the winner), concat
+// (slices), and those whose rule is the gradient.
 class GradientRouteStep final : public RelevanceStep {
  public:
   explicit GradientRouteStep(const RelevanceProblem& problem) {
@@ -132,24 +186,30 @@ class GradientRouteStep final : public RelevanceStep {
 }  // namespace
 
 std::unique_ptr<RelevanceStep> make_other_step(const RelevanceProblem& problem,
-                                               MaxPoolingRule max_pooling, LrnRule lrn) {
+                                               const OtherRules& rules) {
   const OpParams& params = problem.node->op;
-  if (std::holds_alternative<ReluParams>(params) || std::holds_alternative<DropoutParams>(params)) {
-    return std::make_unique<PassStep>();
+  if (std::holds_alternative<DropoutParams>(params)) return std::make_unique<PassStep>();
+  if (std::holds_alternative<ReluParams>(params)) {
+    if (rules.relu == ReluRule::kPass) return std::make_unique<PassStep>();
+    return std::make_unique<ReluStep>(rules.relu);
   }
+  if (std::holds_alternative<SoftmaxParams>(params)) return std::make_unique<SoftmaxStep>(problem);
   if (std::holds_alternative<SplitParams>(params)) return std::make_unique<SplitStep>();
   if (std::holds_alternative<ConcatParams>(params))
     return std::make_unique<GradientRouteStep>(problem);
   if (const auto* p = std::get_if<LrnParams>(&params)) {
-    if (lrn == LrnRule::kIdentity) return std::make_unique<PassStep>();
+    if (rules.lrn == LrnRule::kIdentity) return std::make_unique<PassStep>();
+    if (rules.lrn == LrnRule::kDerivative) return std::make_unique<GradientRouteStep>(problem);
     require(p->region == LrnRegion::kAcrossChannels, "no relevance rule for layer ",
-            problem.node->name, ": LRN rule ", enum_name(lrn),
+            problem.node->name, ": LRN rule ", enum_name(rules.lrn),
             " within a channel, expected --lrn identity");
-    return std::make_unique<LrnStep>(*p, lrn);
+    return std::make_unique<LrnStep>(*p, rules.lrn);
   }
   if (const auto* p = std::get_if<PoolingParams>(&params)) {
-    const bool winner = p->mode == PoolingMode::kMax && max_pooling == MaxPoolingRule::kWinner;
-    if (winner) return std::make_unique<GradientRouteStep>(problem);
+    const bool routed = p->mode == PoolingMode::kMax
+                            ? rules.max_pooling == MaxPoolingRule::kWinner
+                            : rules.average_pooling == AveragePoolingRule::kGradient;
+    if (routed) return std::make_unique<GradientRouteStep>(problem);
     return std::make_unique<AveragePoolingStep>(*p);
   }
   throw Error(

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/core/tensor.h"
 #include "engine/graph/graph.h"
 #include "kernels/cpu/relevance.h"
 #include "kernels/ops/op.h"
@@ -43,6 +44,7 @@ struct RelevanceProblem {
   std::vector<OpTensor> values;  // shapes and layouts of the bottoms (data is not read)
   OpTensor top;                  // shape and layout of top 0
   bool non_negative_input = false;
+  const Tensor<float>* mean = nullptr;  // of the bottom, (C, H, W); for rules that name it
 };
 
 // Convolution and inner product by a table of terms. Composed from the layer's own forward and
@@ -51,9 +53,23 @@ struct RelevanceProblem {
 [[nodiscard]] std::unique_ptr<RelevanceStep> make_linear_step(const RelevanceProblem& problem,
                                                               const RelevanceRule& rule);
 
-// Pooling, LRN, concat, split, ReLU and dropout. Error naming the layer for the rest.
+// The same with the bias spread evenly over the taps of its neuron (those on padding too, whose
+// share is lost): t_ij = w_ij x_i + b_j / K takes the place of w_ij x_i. `beta` negative: epsilon
+// rule, else alpha-beta. Sums of clipped t_ij are no sums of products, so this goes tap by tap.
+[[nodiscard]] std::unique_ptr<RelevanceStep> make_distributed_step(const RelevanceProblem& problem,
+                                                                   float epsilon, float beta);
+
+// Rules of the layers that are not linear.
+struct OtherRules {
+  MaxPoolingRule max_pooling = MaxPoolingRule::kWinner;
+  AveragePoolingRule average_pooling = AveragePoolingRule::kProportional;
+  LrnRule lrn = LrnRule::kIdentity;
+  ReluRule relu = ReluRule::kPass;
+};
+
+// Pooling, LRN, concat, split, ReLU, dropout, and softmax (whose bottom gets the probabilities).
+// Error naming the layer for the rest.
 [[nodiscard]] std::unique_ptr<RelevanceStep> make_other_step(const RelevanceProblem& problem,
-                                                             MaxPoolingRule max_pooling,
-                                                             LrnRule lrn);
+                                                             const OtherRules& rules);
 
 }  // namespace fovea

@@ -22,7 +22,12 @@ void dispatch(InputMap map, Body&& body) {
       return body(std::integral_constant<InputMap, InputMap::kPositive>{});
     case InputMap::kNegative:
       return body(std::integral_constant<InputMap, InputMap::kNegative>{});
+    case InputMap::kOne:
+      return body(std::integral_constant<InputMap, InputMap::kOne>{});
+    case InputMap::kMean:
+      break;
   }
+  expects(false, "a map of x");
 }
 
 }  // namespace
@@ -92,6 +97,32 @@ void add(float factor, const OpTensor& s, const OpTensor& r) {
   const std::int64_t count = storage(r);
 #pragma omp parallel for simd schedule(static)
   for (std::int64_t i = 0; i < count; ++i) r.data[i] += factor * s.data[i];
+}
+
+void relevance_relu(ReluRule rule, const OpTensor& x, const OpTensor& r) {
+  const std::int64_t count = storage(x);
+  const bool by_value = rule == ReluRule::kGuided || rule == ReluRule::kGradient,
+             by_sign = rule == ReluRule::kGuided || rule == ReluRule::kPositive;
+#pragma omp parallel for schedule(static)
+  for (std::int64_t i = 0; i < count; ++i) {
+    if ((by_value && !(x.data[i] > 0)) || (by_sign && r.data[i] < 0)) r.data[i] = 0;
+  }
+}
+
+void add_per_channel(float factor, std::span<const float> values, const OpTensor& z) {
+  const Lanes dims(z);
+#pragma omp parallel for schedule(static)
+  for (std::int64_t n = 0; n < dims.images; ++n) {
+    for (std::int64_t block = 0; block < dims.blocks; ++block) {
+      float* plane = z.data + dims.plane(n, block);
+      for (std::int64_t lane = 0; lane < dims.lanes; ++lane) {
+        const auto channel = static_cast<std::size_t>(block * dims.lanes + lane);
+        if (channel >= values.size()) break;
+        for (std::int64_t i = lane; i < dims.positions * dims.lanes; i += dims.lanes)
+          plane[i] += factor * values[channel];
+      }
+    }
+  }
 }
 
 void sum_per_image(const OpTensor& r, std::span<double> sums) {

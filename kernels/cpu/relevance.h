@@ -33,6 +33,9 @@ void accumulate_product(InputMap map, float factor, const OpTensor& x, const OpT
 // r <- r + factor * s.
 void add(float factor, const OpTensor& s, const OpTensor& r);
 
+// z <- z + factor * values[channel].
+void add_per_channel(float factor, std::span<const float> values, const OpTensor& z);
+
 // Value-proportional pooling: average pooling, and max pooling by its "average" rule.
 void relevance_average_pooling(const PoolingParams& params, const OpTensor& x,
                                const OpTensor& r_top, const OpTensor& r_bottom);
@@ -40,6 +43,17 @@ void relevance_average_pooling(const PoolingParams& params, const OpTensor& x,
 // LRN across channels by the toolbox or the gradient rule.
 void relevance_lrn(const LrnParams& params, LrnRule rule, const OpTensor& x, const OpTensor& r_top,
                    const OpTensor& r_bottom);
+
+// r <- r by the rule, in place; x and r have one shape and layout.
+void relevance_relu(ReluRule rule, const OpTensor& x, const OpTensor& r);
+
+// Convolution whose bias is spread over the taps; all plain, b may be null. beta < 0: epsilon rule.
+struct DistributedRule {
+  float epsilon, beta;
+};
+void relevance_distributed(const ConvolutionParams& params, const DistributedRule& rule,
+                           const OpTensor& x, const float* w, const float* b, const OpTensor& r_top,
+                           const OpTensor& r_bottom);
 
 // Sum per image, in double, in storage order.
 void sum_per_image(const OpTensor& r, std::span<double> sums);

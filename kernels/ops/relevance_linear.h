@@ -2,10 +2,12 @@
 //
 // With maps a on inputs and v, v' on weights and biases, group g, sign s, coefficient c of its
 // group:
-//   Z_g,j = sum_{t in g} s_t ( sum_i a_t(x_i) v_t(w_ij) + v'_t(b_j) )
+//   Z_g,j = sum_{t in g} s_t ( sum_i a_t(x_i) v_t(w_ij) + v'_t(b_j) )     i: see TermSum
 //   R_i   = sum_t c_g(t) s_t a_t(x_i) sum_j v_t(w_ij) S_g,j        S_g,j = R_j / stab(Z_g,j)
 // i runs over the inputs of output j (taps on padding have x = 0 and what flows there is lost), R_j
 // comes from above. A new rule is a new table. Sources per table: engine/relevance/rule_tables.h.
+// kMean needs the mean image m of the layer's input, (C, H, W) in the units of x; a pixel's range
+// is then [-m, 255 - m].
 #pragma once
 
 #include <array>
@@ -17,8 +19,10 @@
 
 namespace fovea {
 
-enum class InputMap : std::uint8_t { kIdentity, kPositive, kNegative };   // x, max(x,0), min(x,0)
-enum class WeightMap : std::uint8_t { kIdentity, kPositive, kNegative };  // w, max(w,0), min(w,0)
+// x, max(x,0), min(x,0), 1, m
+enum class InputMap : std::uint8_t { kIdentity, kPositive, kNegative, kOne, kMean };
+// w, max(w,0), min(w,0), w^2, 1
+enum class WeightMap : std::uint8_t { kIdentity, kPositive, kNegative, kSquare, kOne };
 enum class BiasMap : std::uint8_t {
   kZero,
   kIdentity,
@@ -30,6 +34,14 @@ enum class BiasMap : std::uint8_t {
 enum class Stabilizer : std::uint8_t {
   kEpsilon,     // R / (Z + sign(Z) epsilon); Z = 0 leaves R undivided, as the LRP Toolbox does
   kZeroToZero,  // R / Z; Z = 0 gives 0
+  kTinyToR,     // R / Z; |Z| <= 1e-12 leaves R undivided
+  kUndivided,   // R; there is no Z
+};
+
+// Over which taps a term sums in Z.
+enum class TermSum : std::uint8_t {
+  kInside,    // those on the image: padding has x = 0
+  kEveryTap,  // those on padding too, which only a map that does not look at x can tell apart
 };
 
 struct RelevanceTerm {
@@ -37,7 +49,8 @@ struct RelevanceTerm {
   WeightMap weight = WeightMap::kIdentity;
   BiasMap bias = BiasMap::kZero;
   std::uint8_t group = 0;
-  float sign = 1;
+  float sign = 1;  // any factor
+  TermSum sum = TermSum::kInside;
 };
 
 struct RelevanceRule {
@@ -48,6 +61,7 @@ struct RelevanceRule {
   std::array<float, kMaxGroups> coefficient{1, 1};  // per group
   Stabilizer stabilizer = Stabilizer::kEpsilon;
   float epsilon = 0;
+  bool group0_biases = false;  // every group of a convolution reads group 0's (a LRP Toolbox bug)
 
   [[nodiscard]] std::span<const RelevanceTerm> table() const {
     return {term.data(), static_cast<std::size_t>(terms)};
@@ -58,12 +72,15 @@ template <class T>
 constexpr T mapped(InputMap map, T x) {
   return map == InputMap::kPositive   ? (x > 0 ? x : T{0})
          : map == InputMap::kNegative ? (x < 0 ? x : T{0})
+         : map == InputMap::kOne      ? T{1}
                                       : x;
 }
 template <class T>
 constexpr T mapped(WeightMap map, T w) {
   return map == WeightMap::kPositive   ? (w > 0 ? w : T{0})
          : map == WeightMap::kNegative ? (w < 0 ? w : T{0})
+         : map == WeightMap::kSquare   ? w * w
+         : map == WeightMap::kOne      ? T{1}
                                        : w;
 }
 template <class T>
@@ -76,6 +93,9 @@ constexpr T mapped(BiasMap map, T b) {
 
 template <class T>
 constexpr T stabilized_quotient(Stabilizer kind, T relevance, T z, T epsilon) {
+  if (kind == Stabilizer::kUndivided) return relevance;
+  if (kind == Stabilizer::kTinyToR)
+    return z > T(1e-12) || z < T(-1e-12) ? relevance / z : relevance;
   if (z == T{0}) return kind == Stabilizer::kEpsilon ? relevance : T{0};
   if (kind == Stabilizer::kZeroToZero) return relevance / z;
   return relevance / (z > 0 ? z + epsilon : z - epsilon);

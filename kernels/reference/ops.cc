@@ -208,9 +208,9 @@ class ReferenceOp final : public Op {
     store(y_);
   }
 
-  // The parameters and the argmax are those of the forward call.
+  // The argmax is that of the forward call.
   void backward(std::uint64_t iteration) override {
-    load(x_), load(y_), load(dy_);
+    load(x_), load(y_), load(dy_), load(w_);
     if (problem_.fused_relu) {
       const Output dy = dy_[0].out();
       reference::relu_gradient(problem_.relu_slope, values_.y[0], dy, dy);

@@ -8,11 +8,11 @@
 
 namespace fovea::reference {
 
-// R at the bottom from R at the top, by the table of `rule`; b may be null. The Toolbox's bias of
-// grouped convolutions (group 0's biases in every group) is the caller's choice of b.
+// R at the bottom from R at the top, by the table of `rule`; b may be null; the mean, (1, C, H, W),
+// is read by rules that name it.
 void relevance_linear(const ConvolutionParams& params, const RelevanceRule& rule, Input x, Input w,
-                      Input b, Input r_top, Output r_bottom);
+                      Input b, Input r_top, Output r_bottom, Input mean = {});
 void relevance_linear(const InnerProductParams& params, const RelevanceRule& rule, Input x, Input w,
-                      Input b, Input r_top, Output r_bottom);
+                      Input b, Input r_top, Output r_bottom, Input mean = {});
 
 }  // namespace fovea::reference

@@ -59,7 +59,8 @@ void relevance_average_pooling(const PoolingParams& given, Input x, Input r_top,
 }
 
 void relevance_lrn(const LrnParams& params, LrnRule rule, Input x, Input r_top, Output r_bottom) {
-  expects(rule == LrnRule::kIdentity || params.region == LrnRegion::kAcrossChannels,
+  expects(rule == LrnRule::kIdentity || rule == LrnRule::kDerivative ||
+              params.region == LrnRegion::kAcrossChannels,
           "LRN within a channel passes relevance only by the identity rule");
   switch (rule) {
     case LrnRule::kIdentity:
@@ -70,6 +71,9 @@ void relevance_lrn(const LrnParams& params, LrnRule rule, Input x, Input r_top, 
       break;
     case LrnRule::kGradient:
       relevance_lrn_gradient(params, x, r_top, r_bottom);
+      break;
+    case LrnRule::kDerivative:
+      lrn_gradient(params, x, r_top, r_bottom);
       break;
   }
 }

@@ -1,6 +1,5 @@
-// Whole nets against the reference software: forward passes of AdienceNet and CaffeNet, and
-// relevance at every layer of the small nets and of these two, for the formulas that the presets
-// cover (0, 2, 100).
+// Whole nets against the reference software: forward passes and heatmaps of AdienceNet and
+// CaffeNet, and relevance at every layer of the small nets, for every formula of the LRP Toolbox.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -70,14 +69,11 @@ std::vector<int> classes_of(const Json& json) { return json.get<std::vector<int>
 
 TEST_P(BigNet, HeatmapsGiveTheReferenceNumbers) {
   if (!fs::exists(folder())) GTEST_SKIP() << "the reference numbers are not here";
-  if (std::string(GetParam().net) == "caffenet") {
-    GTEST_SKIP() << "the reference uses group 0's biases for every group; `--toolbox-group-bias` "
-                    "is not built yet";
-  }
   const Json json = read_json_file(folder() / "net.json");
   for (const int formula : {0, 2, 100}) {
-    Analyzer analyzer(graph(), {.composite = load_composite(str("toolbox-", formula),
-                                                            {.epsilon = 0.1F, .beta = 1.0F})});
+    Analyzer analyzer(graph(), {.composite = load_composite(
+                                    str("toolbox-", formula),
+                                    {.epsilon = 0.1F, .beta = 1.0F, .toolbox_group_bias = true})});
     fill_oracle_params(analyzer.executor());
     analyzer.weights_changed();
     fill_oracle_image(analyzer.executor().input("data").span());
@@ -108,35 +104,28 @@ struct LrpCase {
   std::string net, name;
 };
 
-// Cases of the formulas and options that are built: rules 0, 2, 100; winner or average pooling;
-// toolbox or identity LRN; the right bias in grouped convolutions; absorbed biases; any start
-// value, first and last layer.
-bool is_built(const Json& resolved, const Json& graph) {
-  const int formula = resolved["formula"].get<int>();
-  if (formula != 0 && formula != 2 && formula != 100) return false;
-  if (resolved["biastreatmenttype"].get<int>() != 0 || resolved["codeexectype"].get<int>() != 0)
-    return false;
-  bool grouped = false;
-  for (const Json& layer : graph["layers"])
-    grouped |= layer["name"].get<std::string>().starts_with("g");
-  (void)grouped;
-  return true;
-}
-
 std::vector<LrpCase> lrp_cases() {
   std::vector<LrpCase> cases;
   if (!fs::exists(kOracle / "lrp")) return {{"missing", "missing"}};
-  for (const Json& entry : read_json_file(kOracle / "lrp" / "index.json")) {
-    const LrpCase c{entry["net"].get<std::string>(), entry["case"].get<std::string>()};
-    const fs::path folder = kOracle / "lrp" / c.net;
-    const Json json = read_json_file(folder / c.name / "case.json");
-    const bool biased_groups = c.net == "group" &&
-                               json["resolved"]["group_bias_fixed"].get<int>() == 0 &&
-                               json["resolved"]["formula"].get<int>() != 0;
-    if (is_built(json["resolved"], read_json_file(folder / "net.json")) && !biased_groups)
-      cases.push_back(c);
-  }
+  for (const Json& entry : read_json_file(kOracle / "lrp" / "index.json"))
+    cases.push_back({entry["net"].get<std::string>(), entry["case"].get<std::string>()});
   return cases;
+}
+
+CompositeOverrides overrides_of(const Json& o) {
+  CompositeOverrides overrides{
+      .epsilon = o["epsstab"].get<float>(),
+      .beta = o["alphabeta_beta"].get<float>(),
+      .max_pooling = o["maxpoolingtoavgpoolinginbackwardpass"].get<int>() == 1
+                         ? MaxPoolingRule::kAverage
+                         : MaxPoolingRule::kWinner,
+      .bias = o["biastreatmenttype"].get<int>() == 1 ? BiasRule::kDistribute : BiasRule::kAbsorb,
+      .flat_until = o["maxlayerindexforflat"].get<int>(),
+      .toolbox_group_bias = o["group_bias_fixed"].get<int>() == 0};
+  const int formula = o["formula"].get<int>();
+  if (formula != 11 && formula != 99)  // those do not use the relevance code
+    overrides.lrn = o["lrn_backward_type"].get<int>() == 1 ? LrnRule::kToolbox : LrnRule::kIdentity;
+  return overrides;
 }
 
 class LrpOracle : public testing::TestWithParam<LrpCase> {};
@@ -146,18 +135,14 @@ TEST_P(LrpOracle, EveryLayerGivesTheReferenceNumbers) {
   if (!fs::exists(folder)) GTEST_SKIP() << "the reference numbers are not here";
   const Json json = read_json_file(folder / GetParam().name / "case.json");
   const Json& o = json["resolved"];
-  const CompositeOverrides overrides{
-      .epsilon = o["epsstab"].get<float>(),
-      .beta = o["alphabeta_beta"].get<float>(),
-      .lrn = o["lrn_backward_type"].get<int>() == 1 ? LrnRule::kToolbox : LrnRule::kIdentity,
-      .max_pooling = o["maxpoolingtoavgpoolinginbackwardpass"].get<int>() == 1
-                         ? MaxPoolingRule::kAverage
-                         : MaxPoolingRule::kWinner};
+  Tensor<float> mean;
+  if (o["mean_used"].get<bool>()) mean = read_npy(folder / "mean.npy");
   Analyzer analyzer(
       build_graph(load_net(folder / "net.prototxt")),
-      {.composite = load_composite(str("toolbox-", o["formula"].get<int>()), overrides),
+      {.composite = load_composite(str("toolbox-", o["formula"].get<int>()), overrides_of(o)),
        .last = o["lastlayerindex_resolved"].get<int>(),
        .first = o["firstlayerindex"].get<int>(),
+       .mean = mean,
        .keep_all = true});
   const Tensor<float> params = read_npy(folder / "params.npy"),
                       input = read_npy(folder / "input.npy");
@@ -192,6 +177,9 @@ TEST_P(LrpOracle, EveryLayerGivesTheReferenceNumbers) {
     ++compared;
   }
   EXPECT_GT(compared, 0);
+  const Tensor<float> input_relevance = read_npy(folder / GetParam().name / "rel_input.npy");
+  EXPECT_TRUE(all_near(analyzer.input_relevance().values, input_relevance.values,
+                       5e-5 * largest_magnitude(input_relevance.values) + 1e-12));
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, LrpOracle, testing::ValuesIn(lrp_cases()), [](const auto& test) {

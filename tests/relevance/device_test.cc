@@ -57,7 +57,7 @@ struct NamedLayer {
 void PrintTo(const NamedLayer& layer, std::ostream* out) { *out << layer.name; }
 
 struct LinearCase {
-  Tensor<float> x, w, b, r;
+  Tensor<float> x, w, b, r, mean;
   Tensor<double> expected;
 };
 
@@ -68,11 +68,17 @@ LinearCase make_case(const NamedLayer& layer, const RelevanceRule& rule, bool no
           LinearCase c{with_zeros(random_tensor<float>(layer.x, 1)),
                        random_tensor<float>(weight_shape(p, layer.x), 2),
                        random_tensor<float>({p.outputs}, 3),
-                       random_tensor<float>(output_shape(p, layer.x), 4), Tensor<double>(layer.x)};
+                       random_tensor<float>(output_shape(p, layer.x), 4),
+                       random_tensor<float>(Shape{1, layer.x.count_from(1)}, 5),
+                       Tensor<double>(layer.x)};
+          for (float& m : c.mean.values) m = 100 * std::abs(m);
           if (non_negative) std::ranges::transform(c.x.values, c.x.values.begin(), fabsf);
           const auto x = in_double(c.x), w = in_double(c.w), b = in_double(c.b), r = in_double(c.r);
+          auto mean = in_double(c.mean);
+          mean.shape = layer.x;
+          mean.shape[0] = 1;
           reference::relevance_linear(p, rule, x.view(), w.view(), b.view(), r.view(),
-                                      c.expected.view());
+                                      c.expected.view(), mean.view());
           return c;
         } else {
           throw Error("a linear layer expected");
@@ -85,7 +91,11 @@ class LinearRelevance : public testing::TestWithParam<std::tuple<NamedLayer, std
 
 TEST_P(LinearRelevance, EqualsTheReference) {
   const auto& [layer, device] = GetParam();
-  for (const RelevanceRule& rule : {epsilon_rule(0.1F), alpha_beta_rule(1), z_plus_rule()}) {
+  RelevanceRule group0 = alpha_beta_rule(0.5F);
+  group0.group0_biases = true;
+  for (const RelevanceRule& rule :
+       {epsilon_rule(0.1F), alpha_beta_rule(1), z_plus_rule(), group0, z_box_rule(),
+        w_square_rule(), flat_rule(), flat_toolbox_rule(9), gradient_rule()}) {
     for (const bool non_negative : {false, true}) {
       const LinearCase c = make_case(layer, rule, non_negative);
       const Node node{"layer", layer.op, {0}, {1}, std::vector<ParamInfo>(2)};
@@ -98,7 +108,8 @@ TEST_P(LinearRelevance, EqualsTheReference) {
                                             .node = &node,
                                             .values = {x.tensor()},
                                             .top = r.tensor(),
-                                            .non_negative_input = non_negative},
+                                            .non_negative_input = non_negative,
+                                            .mean = &c.mean},
                                            rule);
         step->bind({.values = {x.tensor()}, .tops = {r.tensor()}, .bottoms = {bottom.tensor()}});
         step->set_params(c.w.values, c.b.values);
@@ -178,6 +189,58 @@ TEST(CpuRelevance, OfLrnEqualsTheReferenceInEveryLayout) {
       bottom.expect(expected);
     }
   }
+}
+
+// One step on vectors of one image, plain.
+std::vector<float> relevance_of(RelevanceStep& step, std::vector<float> x, std::vector<float> r) {
+  std::vector<float> bottom(x.size(), 7.0F);
+  const auto tensor = [](std::vector<float>& v) {
+    return OpTensor{v.data(), Shape{1, std::ssize(v)}, Layout::kPlain};
+  };
+  step.bind({.values = {tensor(x)}, .tops = {tensor(r)}, .bottoms = {tensor(bottom)}});
+  cpu::AbsorbedSums absorbed;
+  step.run({&absorbed, 1});
+  return bottom;
+}
+
+TEST(DistributedBias, GivesEveryTapItsPart) {
+  const Node node{"layer", InnerProductParams{.outputs = 1}, {0}, {1}, std::vector<ParamInfo>(2)};
+  const RelevanceProblem problem{.device = "cpu",
+                                 .node = &node,
+                                 .values = {{nullptr, Shape{1, 2}, Layout::kPlain}},
+                                 .top = {nullptr, Shape{1, 1}, Layout::kPlain}};
+  const std::vector<float> weight{2, 1}, bias{1};  // t = (2 + 0.5, -2 + 0.5)
+  const auto alpha_beta = make_distributed_step(problem, 0, 1);
+  alpha_beta->set_params(weight, bias);
+  EXPECT_EQ(relevance_of(*alpha_beta, {1, -2}, {3}), (std::vector<float>{6, -3}));
+  const auto epsilon = make_distributed_step(problem, 0.5F, -1);
+  epsilon->set_params(weight, bias);
+  EXPECT_EQ(relevance_of(*epsilon, {1, -2}, {3}), (std::vector<float>{5, -3}));
+}
+
+TEST(ReluRelevance, ByEveryRule) {
+  const Node node{"relu", ReluParams{}, {0}, {1}, {}};
+  const Shape shape{1, 3};
+  const auto by = [&](ReluRule rule) {
+    const RelevanceProblem problem{.device = "cpu",
+                                   .node = &node,
+                                   .values = {{nullptr, shape, Layout::kPlain}},
+                                   .top = {nullptr, shape, Layout::kPlain}};
+    return relevance_of(*make_other_step(problem, {.relu = rule}), {1, -1, 2}, {3, 4, -5});
+  };
+  EXPECT_EQ(by(ReluRule::kPass), (std::vector<float>{3, 4, -5}));
+  EXPECT_EQ(by(ReluRule::kPositive), (std::vector<float>{3, 4, 0}));
+  EXPECT_EQ(by(ReluRule::kGuided), (std::vector<float>{3, 0, 0}));
+  EXPECT_EQ(by(ReluRule::kGradient), (std::vector<float>{3, 0, -5}));
+}
+
+TEST(SoftmaxRelevance, IsItsProbabilities) {
+  const Node node{"prob", SoftmaxParams{}, {0}, {1}, {}};
+  const OpTensor pair{nullptr, Shape{1, 2}, Layout::kPlain};
+  const auto step =
+      make_other_step({.device = "cpu", .node = &node, .values = {pair}, .top = pair}, {});
+  const std::vector<float> r = relevance_of(*step, {0, std::log(3.0F)}, {9, 9});
+  EXPECT_TRUE(all_near(r, std::vector<float>{0.25F, 0.75F}, 1e-6));
 }
 
 }  // namespace

@@ -47,6 +47,27 @@ ClosedForm alpha_beta_form(double beta) {
   };
 }
 
+// The rules that look at nothing but w, or at nothing; t stands for w then.
+ClosedForm w_square_form() {
+  return [](const Values& w, double, double R) {
+    double z = 0;
+    for (const double v : w) z += v * v;
+    Values shares;
+    for (const double v : w) shares.push_back(z == 0 ? 0 : v * v * R / z);
+    return shares;
+  };
+}
+ClosedForm gradient_form() {
+  return [](const Values& w, double, double R) {
+    Values shares;
+    for (const double v : w) shares.push_back(v * R);
+    return shares;
+  };
+}
+ClosedForm flat_toolbox_form(double divisor) {
+  return [=](const Values& w, double, double R) { return Values(w.size(), R / divisor); };
+}
+
 struct Layer {
   ConvolutionParams params;
   Tensor<double> x, w, b, r;
@@ -60,12 +81,13 @@ Layer make_layer(const ConvolutionParams& params, const Shape& x, bool zeros) {
 }
 
 // Padded input, contributions gathered per neuron: nothing of kernels/reference is used.
-Tensor<double> by_closed_form(const Layer& layer, const ClosedForm& form) {
+Tensor<double> by_closed_form(const Layer& layer, const ClosedForm& form, double padding = 0) {
   const auto& [p, x, w, b, r] = layer;
   const std::int64_t group_inputs = x.shape.c() / p.groups, group_outputs = p.outputs / p.groups;
   Tensor<double> padded(
       {x.shape.n(), x.shape.c(), x.shape.h() + 2 * p.pad[0], x.shape.w() + 2 * p.pad[1]}),
       shares(padded.shape), result(x.shape);
+  std::ranges::fill(padded.values, padding);
   const auto copy = [&](auto from, auto to) {
     for (std::int64_t n = 0; n < x.shape.n(); ++n)
       for (std::int64_t c = 0; c < x.shape.c(); ++c)
@@ -116,6 +138,27 @@ std::vector<RuleCase> rule_cases() {
           {z_plus_rule(), alpha_beta_form(0)}};
 }
 
+// Rules that do not look at x: their contributions are those of x = 1, on padding too where the sum
+// is over every tap.
+struct BlindCase {
+  RelevanceRule rule;
+  ClosedForm form;
+  double padding;
+};
+std::vector<BlindCase> blind_cases() {
+  const ClosedForm flat = [](const Values& t, double, double R) {
+    double inside = 0;
+    for (const double v : t) inside += v != 0 ? 1 : 0;
+    Values shares;
+    for (const double v : t) shares.push_back(v != 0 ? R / inside : 0);
+    return shares;
+  };
+  return {{w_square_rule(), w_square_form(), 1},
+          {gradient_rule(), gradient_form(), 1},
+          {flat_rule(), flat, 0},
+          {flat_toolbox_rule(8), flat_toolbox_form(8), 1}};  // 1/8 is exact in float
+}
+
 struct NamedLayer {
   std::string name;  // why the shape exists
   ConvolutionParams params;
@@ -139,6 +182,45 @@ TEST_P(RelevanceTables, EqualTheClosedForms) {
       EXPECT_GT(largest_magnitude(e), 1e-3);
     }
   }
+}
+
+TEST_P(RelevanceTables, ThatDoNotLookAtXEqualTheClosedForms) {
+  const auto& [name, params, shape] = GetParam();
+  Layer layer = make_layer(params, shape, false);
+  for (const auto& [rule, form, padding] : blind_cases()) {
+    Tensor<double> actual(shape, 7.0);
+    reference::relevance_linear(params, rule, layer.x.view(), layer.w.view(), layer.b.view(),
+                                layer.r.view(), actual.view());
+    Layer ones = layer;
+    std::ranges::fill(ones.x.values, 1);
+    const Values e = by_closed_form(ones, form, padding).values;
+    EXPECT_TRUE(all_near(actual.values, e, 1e-12 * largest_magnitude(e))) << rule.name;
+    EXPECT_GT(largest_magnitude(e), 1e-3);
+  }
+}
+
+TEST(RelevanceTable, OfZBoxBoundsThePixelsByTheMean) {
+  const Tensor<double> x(Shape{1, 2}, {1, -2}), w(Shape{1, 2}, {2, -1}), b(Shape{1}, {3.0}),
+      r(Shape{1, 1}, 4.0), m(Shape{1, 2}, {10, 20});
+  Tensor<double> bottom(x.shape);
+  reference::relevance_linear(InnerProductParams{.outputs = 1}, z_box_rule(), x.view(), w.view(),
+                              b.view(), r.view(), bottom.view(), m.view());
+  // w x + w+ m - w- (255 - m): 2 + 20, and 2 + 235.
+  const Values expected{4 * 22 / 262.0, 4 * 237 / 262.0};
+  EXPECT_TRUE(all_near(bottom.values, expected, 1e-13));
+}
+
+TEST(RelevanceTable, WithTheToolboxsGroupBiasReadsGroupZerosInEveryGroup) {
+  const ConvolutionParams params{.outputs = 4, .kernel = {3, 3}, .pad = {1, 1}, .groups = 2};
+  Layer layer = make_layer(params, {1, 4, 3, 3}, false);
+  RelevanceRule rule = alpha_beta_rule(1);
+  rule.group0_biases = true;
+  Tensor<double> actual(layer.x.shape, 7.0);
+  reference::relevance_linear(params, rule, layer.x.view(), layer.w.view(), layer.b.view(),
+                              layer.r.view(), actual.view());
+  layer.b.values[2] = layer.b.values[0], layer.b.values[3] = layer.b.values[1];
+  const Values e = by_closed_form(layer, alpha_beta_form(1)).values;
+  EXPECT_TRUE(all_near(actual.values, e, 1e-12 * largest_magnitude(e)));
 }
 
 INSTANTIATE_TEST_SUITE_P(
