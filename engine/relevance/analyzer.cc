@@ -275,7 +275,14 @@ struct Analyzer::Impl {
   void run() {
     layers.clear();
     warnings.clear();
-    cpu::sum_per_image(relevance(start_tensor), sums[static_cast<std::size_t>(start_tensor)]);
+    auto& start = sums[static_cast<std::size_t>(start_tensor)];
+    cpu::sum_per_image(relevance(start_tensor), start);
+    for (std::size_t n = 0; n < start.size(); ++n) {
+      if (!std::isfinite(start[n].magnitude))
+        warnings.push_back(str("image ", n, ", layer ",
+                               names[static_cast<std::size_t>(options.last)],
+                               ": the relevance that the walk starts with is not finite"));
+    }
     for (WalkStep& w : walk) run_step(w);
   }
 
