@@ -9,17 +9,10 @@
 
 #include "data/colormap.h"
 #include "data/image.h"
-#include "engine/core/fields.h"
 #include "engine/core/tensor.h"
+#include "engine/relevance/pixel_map.h"
 
 namespace fovea {
-
-// How the channels of a pixel become one value: their sum, which keeps the sign and what the rules
-// conserve, or their Euclidean norm, as is usual for gradients.
-enum class ChannelFold { kSum, kNorm };
-template <>
-inline constexpr EnumTable<ChannelFold, 2> enum_names<ChannelFold>{
-    {{"sum", ChannelFold::kSum}, {"norm", ChannelFold::kNorm}}};
 
 // Which value is coloured as 1.
 enum class MapRange {
@@ -39,10 +32,6 @@ struct MapScale {
   float limit = 0;  // the value coloured as 1; 0: the map's own (largest_value)
 };
 
-// Relevance (C, H, W) or (H, W) as one value per pixel, (H, W); NaN and infinite ones count as
-// zero. Error when there is no pixel.
-[[nodiscard]] Tensor<float> pixel_map(TensorView<const float> relevance_chw,
-                                      ChannelFold channels = ChannelFold::kSum);
 // The value of a pixel map that `range` colours as 1; 0 for a map of zeros.
 [[nodiscard]] float largest_value(std::span<const float> map, MapRange range);
 // The pixel map divided by its limit, in [-1, 1] ([0, 1] where the range is absolute). A map of
