@@ -107,7 +107,8 @@ Layer make_layer(const ConvolutionParams& params, const Shape& x, bool zeros) {
 
 // Padded input, contributions gathered per neuron: nothing of kernels/reference is used.
 Tensor<double> by_closed_form(const Layer& layer, const ClosedForm& form, double padding = 0) {
-  const auto& [p, x, w, b, r] = layer;
+  const auto& p = layer.params;
+  const auto &x = layer.x, &w = layer.w, &b = layer.b, &r = layer.r;
   const std::int64_t group_inputs = x.shape.c() / p.groups, group_outputs = p.outputs / p.groups;
   Tensor<double> padded(
       {x.shape.n(), x.shape.c(), x.shape.h() + 2 * p.pad[0], x.shape.w() + 2 * p.pad[1]}),
