@@ -77,6 +77,7 @@ void ResumeLog::remove() {
   std::error_code ignored;
   out_.close();
   std::filesystem::remove(file_, ignored);
+  std::filesystem::remove(partial_, ignored);
 }
 
 }  // namespace fovea
