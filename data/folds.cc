@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
 
