@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
 

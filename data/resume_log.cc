@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 #include "data/mapped_file.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"

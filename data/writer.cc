@@ -4,7 +4,7 @@
 #include <cstring>
 #include <limits>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 #include "data/image.h"
 #include "data/store.h"
 

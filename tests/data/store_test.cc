@@ -6,7 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 #include "data/verify.h"
 #include "engine/core/file.h"
 #include "engine/core/random.h"
