@@ -92,17 +92,17 @@ void transform_output(const float* m, std::int64_t count, std::int64_t slab, std
                       const float* bias, std::optional<float> relu, const Tiling& tiling,
                       std::int64_t group, std::int64_t first, const Planes& y) {
   for (std::int64_t t = 0; t < count; ++t) {
-    const auto [image, row, column] = tiling.place(first + t);
+    const auto at = tiling.place(first + t);
     for (std::int64_t b = 0; b < slab; b += kLanes) {
-      float* plane = y.plane<kLanes>(image, group, channel + b);
+      float* plane = y.plane<kLanes>(at.image, group, channel + b);
       const Vector<kLanes> offset = bias ? load<kLanes>(bias + b) : Vector<kLanes>{};
       transform<Output, kLanes>(
           [&](int i, int j) { return load<kLanes>(m + ((i * kTile + j) * count + t) * slab + b); },
           [&](int i, int j, Vector<kLanes> value) {
-            if (row + i >= y.h || column + j >= y.w) return;
+            if (at.row + i >= y.h || at.column + j >= y.w) return;
             value += offset;
             if (relu) value = value > 0 ? value : value * *relu;
-            store(value, plane + ((row + i) * y.w + column + j) * kLanes);
+            store(value, plane + ((at.row + i) * y.w + at.column + j) * kLanes);
           });
     }
   }

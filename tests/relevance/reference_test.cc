@@ -82,7 +82,8 @@ Layer make_layer(const ConvolutionParams& params, const Shape& x, bool zeros) {
 
 // Padded input, contributions gathered per neuron: nothing of kernels/reference is used.
 Tensor<double> by_closed_form(const Layer& layer, const ClosedForm& form, double padding = 0) {
-  const auto& [p, x, w, b, r] = layer;
+  const auto& p = layer.params;
+  const auto &x = layer.x, &w = layer.w, &b = layer.b, &r = layer.r;
   const std::int64_t group_inputs = x.shape.c() / p.groups, group_outputs = p.outputs / p.groups;
   Tensor<double> padded(
       {x.shape.n(), x.shape.c(), x.shape.h() + 2 * p.pad[0], x.shape.w() + 2 * p.pad[1]}),
@@ -200,7 +201,7 @@ TEST_P(RelevanceTables, ThatDoNotLookAtXEqualTheClosedForms) {
 }
 
 TEST(RelevanceTable, OfZBoxBoundsThePixelsByTheMean) {
-  const Tensor<double> x(Shape{1, 2}, {1, -2}), w(Shape{1, 2}, {2, -1}), b(Shape{1}, {3.0}),
+  const Tensor<double> x(Shape{1, 2}, {1, -2}), w(Shape{1, 2}, {2, -1}), b(Shape{1}, 3.0),
       r(Shape{1, 1}, 4.0), m(Shape{1, 2}, {10, 20});
   Tensor<double> bottom(x.shape);
   reference::relevance_linear(InnerProductParams{.outputs = 1}, z_box_rule(), x.view(), w.view(),
