@@ -73,8 +73,9 @@ void show(const ShowArguments& a) {
     const Shape shape(layer["output"].get<std::vector<std::int64_t>>());
     std::cout << std::left << std::setw(30) << layer["name"].get<std::string>() << std::setw(16)
               << layer["type"].get<std::string>() << std::setw(18) << str(shape) << std::right
-              << std::setw(12) << layer["parameters"] << std::setw(15) << layer["macs"]
-              << std::setw(13) << layer["activation_bytes"] << "  "
+              << std::setw(12) << layer["parameters"].get<std::int64_t>() << std::setw(15)
+              << layer["macs"].get<std::int64_t>() << std::setw(13)
+              << layer["activation_bytes"].get<std::int64_t>() << "  "
               << layer["implementation"].get<std::string>() << '\n';
   }
   std::cout << std::left << std::setw(64) << "total" << std::right << std::setw(12) << parameters

@@ -47,6 +47,28 @@ constexpr Knot kColdnhotR[]{{0, 0}, {0.5F, 0}, {2.0F / 3, 1}, {1, 1}};
 constexpr Knot kColdnhotG[]{{0, 1}, {0.25F, 0}, {2.0F / 3, 0}, {5.0F / 6, 1}, {1, 1}};
 constexpr Knot kColdnhotB[]{{0, 1}, {0.25F, 1}, {0.5F, 0}, {5.0F / 6, 0}, {1, 1}};
 
+// From the first colour to the last; white in the middle of the French flag.
+constexpr Knot kUp[]{{0, 0}, {1, 1}};
+constexpr Knot kDown[]{{0, 1}, {1, 0}};
+constexpr Knot kFull[]{{0, 1}, {1, 1}};
+constexpr Knot kFranceR[]{{0, 0}, {0.5F, 1}, {1, 239 / 255.0F}};
+constexpr Knot kFranceG[]{{0, 85 / 255.0F}, {0.5F, 1}, {1, 65 / 255.0F}};
+constexpr Knot kFranceB[]{{0, 164 / 255.0F}, {0.5F, 1}, {1, 53 / 255.0F}};
+
+// Two hues that meet in a light gray of their own brightness.
+constexpr float kDull = 208 / 255.0F;
+constexpr Knot kDullUp[]{{0, 0}, {0.5F, kDull}, {1, kDull}};
+constexpr Knot kDullDown[]{{0, kDull}, {0.5F, kDull}, {1, 0}};
+constexpr Knot kDullPeak[]{{0, 0}, {0.5F, kDull}, {1, 0}};
+constexpr Knot kDullFull[]{{0, kDull}, {1, kDull}};
+
+// Thirds of black, red, yellow, white; halves of black, blue, cyan.
+constexpr Knot kHotR[]{{0, 0}, {1.0F / 3, 1}, {1, 1}};
+constexpr Knot kHotG[]{{0, 0}, {1.0F / 3, 0}, {2.0F / 3, 1}, {1, 1}};
+constexpr Knot kHotB[]{{0, 0}, {2.0F / 3, 0}, {1, 1}};
+constexpr Knot kColdG[]{{0, 0}, {0.5F, 0}, {1, 1}};
+constexpr Knot kColdB[]{{0, 0}, {0.5F, 1}, {1, 1}};
+
 constexpr Colormap kColormaps[]{
     {"gray-red", {kGrayRedR, kGrayRedG, kGrayRedB}},
     {"black-green", {kNothing, kOnlyPositive, kOnlyNegative}},
@@ -57,6 +79,15 @@ constexpr Colormap kColormaps[]{
     {"seismic", {kSeismicR, kSeismicG, kSeismicB}},
     {"bwr", {kDownUpUp, kDownUpDown, kUpUpDown}},
     {"coldnhot", {kColdnhotR, kColdnhotG, kColdnhotB}},
+    {"france", {kFranceR, kFranceG, kFranceB}},
+    {"coolio", {kDullUp, kDullDown, kDullFull}},
+    {"coleus", {kDullUp, kDullDown, kDullUp}},
+    {"zennit-seismic", {kDullUp, kDullPeak, kDullDown}},
+    {"gray", {kUp, kUp, kUp}, true},
+    {"wred", {kFull, kDown, kDown}, true},
+    {"wblue", {kDown, kDown, kFull}, true},
+    {"hot", {kHotR, kHotG, kHotB}, true},
+    {"cold", {kNothing, kColdG, kColdB}, true},
 };
 
 float level_at(std::span<const Knot> knots, float u) {
@@ -69,11 +100,11 @@ float level_at(std::span<const Knot> knots, float u) {
 }  // namespace
 
 std::array<std::uint8_t, 3> Colormap::operator()(float value) const {
-  const float v = std::isnan(value) ? 0.0F : std::clamp(value, -1.0F, 1.0F);
+  const float v = std::isnan(value) ? 0.0F : std::clamp(value, sequential ? 0.0F : -1.0F, 1.0F);
+  const float u = sequential ? v : (v + 1) / 2;
   std::array<std::uint8_t, 3> rgb{};
-  for (std::size_t c = 0; c < 3; ++c) {
-    rgb[c] = static_cast<std::uint8_t>(std::lround(255 * level_at(channels[c], (v + 1) / 2)));
-  }
+  for (std::size_t c = 0; c < 3; ++c)
+    rgb[c] = static_cast<std::uint8_t>(std::lround(255 * level_at(channels[c], u)));
   return rgb;
 }
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <string>
 
+#include "data/small_text.h"
 #include "engine/core/error.h"
 
 namespace fovea {
@@ -19,6 +21,37 @@ Image blank(int height, int width) {
   return image;
 }
 
+void set_pixel(Image& image, int y, int x, std::array<std::uint8_t, 3> rgb) {
+  std::ranges::copy(rgb, image.pixels.begin() + 3 * (std::ptrdiff_t{y} * image.width + x));
+}
+
+// Copies `image` to row `top`, column `left` of `out`; both have three channels.
+void paste(const Image& image, int top, int left, Image& out) {
+  const auto bytes = 3 * static_cast<std::size_t>(image.width);
+  for (int y = 0; y < image.height; ++y) {
+    const std::ptrdiff_t to = 3 * ((std::ptrdiff_t{top} + y) * out.width + left);
+    std::memcpy(out.pixels.data() + to, image.pixels.data() + static_cast<std::size_t>(y) * bytes,
+                bytes);
+  }
+}
+
+// Pictures from left to right on white, `gap` pixels apart.
+Image row_of(std::span<const Image> images, int gap) {
+  int height = 0, width = -gap;
+  for (const Image& image : images) {
+    height = std::max(height, image.height);
+    width += image.width + gap;
+  }
+  Image out = blank(height, width);
+  std::ranges::fill(out.pixels, std::uint8_t{255});
+  int left = 0;
+  for (const Image& image : images) {
+    paste(image, 0, left, out);
+    left += image.width + gap;
+  }
+  return out;
+}
+
 std::uint8_t to_byte(float value) {
   return static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 255.0F)));
 }
@@ -32,47 +65,83 @@ Image colored(const Tensor<float>& map, const Colormap& colors) {
   return image;
 }
 
-float divisor(std::span<const float> values, Normalization normalization) {
-  if (normalization == Normalization::kNone) return 1;
-  float highest = 0, largest = 0;
-  for (const float v : values)
-    highest = std::max(highest, v), largest = std::max(largest, std::abs(v));
-  return normalization == Normalization::kMax && highest > 0 ? highest : largest;
+// Values of a pixel map as its scale says: magnitudes or as they are, divided, in [-1, 1].
+void normalize(Tensor<float>& map, const MapScale& scale) {
+  const float limit = scale.limit > 0 ? scale.limit : largest_value(map.values, scale.range);
+  for (float& v : map.values) {
+    if (scale.range == MapRange::kAbsolute) v = std::abs(v);
+    v = limit > 0 ? std::clamp(v / limit, -1.0F, 1.0F) : 0.0F;
+  }
 }
 
 }  // namespace
 
-Tensor<float> normalized_map(TensorView<const float> relevance, Normalization normalization) {
-  const int rank = relevance.shape.rank();
-  require((rank == 2 || rank == 3) && relevance.count() > 0, "relevance has shape ",
-          relevance.shape, ", expected channels x height x width");
-  const std::int64_t channels = rank == 3 ? relevance.shape[0] : 1;
-  const std::int64_t height = relevance.shape[rank - 2], width = relevance.shape[rank - 1];
-  Tensor<float> map(Shape{height, width});
-  const std::int64_t area = height * width;
-  for (std::int64_t i = 0; i < area; ++i) {
-    double sum = 0;
-    for (std::int64_t c = 0; c < channels; ++c) sum += relevance[c * area + i];
-    const auto value = static_cast<float>(sum);
-    map.values[static_cast<std::size_t>(i)] = std::isfinite(value) ? value : 0.0F;
-  }
-  const float scale = divisor(map.values, normalization);
-  for (float& v : map.values) v = scale > 0 ? std::clamp(v / scale, -1.0F, 1.0F) : 0.0F;
+float largest_value(std::span<const float> map, MapRange range) {
+  float highest = 0, largest = 0;
+  for (const float v : map)
+    highest = std::max(highest, v), largest = std::max(largest, std::abs(v));
+  return range == MapRange::kPositive && highest > 0 ? highest : largest;
+}
+
+Tensor<float> normalized_map(TensorView<const float> relevance, const MapScale& scale) {
+  Tensor<float> map = pixel_map(relevance, scale.channels);
+  normalize(map, scale);
   return map;
 }
 
-Image heatmap(TensorView<const float> relevance, const Colormap& map, Normalization normalization) {
-  return colored(normalized_map(relevance, normalization), map);
+Image heatmap(TensorView<const float> relevance, const Colormap& map, const MapScale& scale) {
+  return colored(normalized_map(relevance, scale), map);
 }
 
 Image overlay(const Image& image, TensorView<const float> relevance, const Colormap& map,
-              Normalization normalization) {
-  Tensor<float> values = normalized_map(relevance, normalization);
+              const MapScale& scale) {
+  Tensor<float> values = normalized_map(relevance, scale);
   require(values.shape == Shape{image.height, image.width}, "relevance of ", values.shape,
           " pixels for an image of ", image.height, "x", image.width, ", expected equal sizes");
   const Image colors = colored(values, map);
-  for (float& v : values.values) v = std::sqrt(std::abs(v));
+  for (float& v : values.values) v = std::sqrt(map.sequential ? std::max(v, 0.0F) : std::abs(v));
   return blended(grayed(image), colors, values.values);
+}
+
+Image color_bar(const Colormap& map, MapRange range, float limit, int height) {
+  constexpr int kBar = 12, kGap = 4;
+  const int margin = kTextHeight / 2;
+  const bool from_zero = map.sequential || range == MapRange::kAbsolute;
+  expects(height >= 3 * kTextHeight, "a colour bar is as high as its three numbers");
+  const float low = from_zero ? 0.0F : -1.0F, middle = from_zero ? 0.5F : 0.0F;
+  const std::array<std::string, 3> labels{short_number(limit), short_number(middle * limit),
+                                          short_number(low * limit)};
+  int text = 0;
+  for (const std::string& label : labels) text = std::max(text, text_width(label));
+  Image bar = blank(height, kBar + kGap + text);
+  std::ranges::fill(bar.pixels, std::uint8_t{255});
+  const int colors = height - 2 * margin;
+  for (int y = 0; y < colors; ++y) {
+    const float share = static_cast<float>(y) / static_cast<float>(colors - 1);
+    const auto rgb = map(1 + share * (low - 1));
+    for (int x = 0; x < kBar; ++x) set_pixel(bar, margin + y, x, rgb);
+  }
+  const std::array<int, 3> tops{0, (height - kTextHeight) / 2, height - kTextHeight};
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    draw_text(bar, tops[i], kBar + kGap, labels[i], {40, 40, 40});
+  return bar;
+}
+
+Image panel(const Image& image, TensorView<const float> relevance, const Colormap& map,
+            const MapScale& scale) {
+  constexpr int kShortest = 192;  // pixels below which pictures are enlarged
+  MapScale fixed = scale;
+  if (fixed.limit <= 0)
+    fixed.limit = largest_value(pixel_map(relevance, scale.channels).values, scale.range);
+  std::vector<Image> parts;
+  const Image heat = heatmap(relevance, map, fixed);
+  const int factor = std::max(1, (kShortest + heat.height - 1) / heat.height);
+  if (!image.pixels.empty()) parts.push_back(enlarged(image, factor));
+  parts.push_back(enlarged(heat, factor));
+  if (!image.pixels.empty())
+    parts.push_back(enlarged(overlay(image, relevance, map, fixed), factor));
+  parts.push_back(color_bar(map, scale.range, fixed.limit, parts[0].height));
+  return row_of(parts, 8);
 }
 
 Image grayed(const Image& image) {
@@ -133,14 +202,7 @@ Image grid(std::span<const Image> images, int columns, int gap,
   for (std::size_t i = 0; i < out.pixels.size(); ++i) out.pixels[i] = background[i % 3];
   for (int i = 0; i < count; ++i) {
     const Image& image = images[static_cast<std::size_t>(i)];
-    const int top = i / columns * (cell_height + gap), left = i % columns * (cell_width + gap);
-    const auto row_bytes = 3 * static_cast<std::size_t>(image.width);
-    for (int y = 0; y < image.height; ++y) {
-      const auto to = static_cast<std::size_t>(top + y) * static_cast<std::size_t>(out.width) +
-                      static_cast<std::size_t>(left);
-      std::memcpy(out.pixels.data() + 3 * to,
-                  image.pixels.data() + static_cast<std::size_t>(y) * row_bytes, row_bytes);
-    }
+    paste(image, i / columns * (cell_height + gap), i % columns * (cell_width + gap), out);
   }
   return out;
 }

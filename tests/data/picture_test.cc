@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "data/small_text.h"
 #include "engine/core/error.h"
 
 namespace fovea {
@@ -89,10 +90,11 @@ TEST(Colormap, EveryMapsKnotsRunFromZeroToOne) {
 }
 
 TEST(Colormap, AnUnknownNameListsTheKnownOnes) {
-  EXPECT_EQ(message_of([] { (void)find_colormap("black-gren"); }),
-            "unknown colormap: 'black-gren', expected gray-red | black-green | black-firered | "
-            "blue-black-yellow | afmhot | jet | seismic | bwr | coldnhot, did you mean "
-            "'black-green'?");
+  EXPECT_EQ(
+      message_of([] { (void)find_colormap("black-gren"); }),
+      "unknown colormap: 'black-gren', expected gray-red | black-green | black-firered | "
+      "blue-black-yellow | afmhot | jet | seismic | bwr | coldnhot | france | coolio | coleus | "
+      "zennit-seismic | gray | wred | wblue | hot | cold, did you mean 'black-green'?");
 }
 
 TEST(Picture, HeatmapSumsChannelsAndKeepsZeroNeutral) {
@@ -105,22 +107,104 @@ TEST(Picture, HeatmapSumsChannelsAndKeepsZeroNeutral) {
   EXPECT_EQ(pixel(image, 1, 1), (Rgb{255, 191, 191}));
 }
 
-TEST(Picture, NormalizationsDiffer) {
+// Zennit's maps are lists of colours; here the listed colours at the places that the lists imply.
+TEST(Colormap, HasZennitsColors) {
+  EXPECT_EQ(color_of("coldnhot", -1), (Rgb{0, 255, 255}));
+  EXPECT_EQ(color_of("coldnhot", -0.5F), (Rgb{0, 0, 255}));
+  EXPECT_EQ(color_of("coldnhot", 0), (Rgb{0, 0, 0}));
+  EXPECT_EQ(color_of("coldnhot", 2.0F / 3), (Rgb{255, 255, 0}));
+  EXPECT_EQ(color_of("france", -1), (Rgb{0x00, 0x55, 0xa4}));
+  EXPECT_EQ(color_of("france", 1), (Rgb{0xef, 0x41, 0x35}));
+  EXPECT_EQ(color_of("coolio", -1), (Rgb{0, 0xd0, 0xd0}));
+  EXPECT_EQ(color_of("coolio", 1), (Rgb{0xd0, 0, 0xd0}));
+  EXPECT_EQ(color_of("coleus", -1), (Rgb{0, 0xd0, 0}));
+  EXPECT_EQ(color_of("coleus", 1), (Rgb{0xd0, 0, 0xd0}));
+  EXPECT_EQ(color_of("zennit-seismic", -1), (Rgb{0, 0, 0xd0}));
+  EXPECT_EQ(color_of("zennit-seismic", 1), (Rgb{0xd0, 0, 0}));
+  for (const char* dull : {"coolio", "coleus", "zennit-seismic"})
+    EXPECT_EQ(color_of(dull, 0), (Rgb{0xd0, 0xd0, 0xd0})) << dull;
+}
+
+TEST(Colormap, SequentialMapsStartAtZero) {
+  EXPECT_EQ(color_of("gray", -1), (Rgb{0, 0, 0}));
+  EXPECT_EQ(color_of("gray", 0.2F), (Rgb{51, 51, 51}));
+  EXPECT_EQ(color_of("wred", 0), (Rgb{255, 255, 255}));
+  EXPECT_EQ(color_of("wred", 1), (Rgb{255, 0, 0}));
+  EXPECT_EQ(color_of("wblue", 0.6F), (Rgb{102, 102, 255}));
+  EXPECT_EQ(color_of("hot", 1.0F / 3), (Rgb{255, 0, 0}));
+  EXPECT_EQ(color_of("hot", 2.0F / 3), (Rgb{255, 255, 0}));
+  EXPECT_EQ(color_of("hot", 1), (Rgb{255, 255, 255}));
+  EXPECT_EQ(color_of("cold", 0.5F), (Rgb{0, 0, 255}));
+  EXPECT_EQ(color_of("cold", 1), (Rgb{0, 255, 255}));
+}
+
+TEST(Picture, RangesDiffer) {
   const Tensor<float> relevance(Shape{1, 1, 3}, {-4, 2, 1});
-  EXPECT_EQ(normalized_map(relevance.view(), Normalization::kMaxAbs).values,
-            (std::vector<float>{-1, 0.5F, 0.25F}));
-  EXPECT_EQ(normalized_map(relevance.view(), Normalization::kMax).values,
-            (std::vector<float>{-1, 1, 0.5F}));
-  EXPECT_EQ(normalized_map(relevance.view(), Normalization::kNone).values,
-            (std::vector<float>{-1, 1, 1}));
+  const auto values = [&](const MapScale& scale) {
+    return normalized_map(relevance.view(), scale).values;
+  };
+  EXPECT_EQ(values({}), (std::vector<float>{-1, 0.5F, 0.25F}));
+  EXPECT_EQ(values({.range = MapRange::kPositive}), (std::vector<float>{-1, 1, 0.5F}));
+  EXPECT_EQ(values({.range = MapRange::kAbsolute}), (std::vector<float>{1, 0.5F, 0.25F}));
+  EXPECT_EQ(values({.limit = 8}), (std::vector<float>{-0.5F, 0.25F, 0.125F}));
+  EXPECT_EQ(values({.range = MapRange::kAbsolute, .limit = 2}), (std::vector<float>{1, 1, 0.5F}));
+}
+
+TEST(Picture, ChannelsFoldToTheirSumOrNorm) {
+  const Tensor<float> relevance(Shape{2, 1, 2}, {3, 1, -4, 0});
+  EXPECT_EQ(pixel_map(relevance.view()).values, (std::vector<float>{-1, 1}));
+  EXPECT_EQ(pixel_map(relevance.view(), ChannelFold::kNorm).values, (std::vector<float>{5, 1}));
+}
+
+// The bar shows the map's own colours: the top is the limit, the bottom its opposite (or zero).
+TEST(Picture, ColorBarRunsFromTheLimitDown) {
+  const Colormap& map = find_colormap("seismic");
+  const Image bar = color_bar(map, MapRange::kSymmetric, 0.5F, 114);
+  EXPECT_EQ(bar.height, 114);
+  EXPECT_EQ(pixel(bar, 0, 0), (Rgb{255, 255, 255}));  // half a number's height stays free
+  EXPECT_EQ(pixel(bar, 7, 0), color_of("seismic", 1));
+  EXPECT_EQ(pixel(bar, 106, 0), color_of("seismic", -1));
+  EXPECT_EQ(pixel(color_bar(map, MapRange::kAbsolute, 1, 114), 106, 0), color_of("seismic", 0));
+  EXPECT_EQ(pixel(color_bar(find_colormap("hot"), MapRange::kSymmetric, 1, 114), 106, 0),
+            color_of("hot", 0));
+  // "-0.5" is the widest label: four characters of 10 pixels, 2 apart, behind the bar and a gap.
+  EXPECT_EQ(bar.width, 12 + 4 + 46);
+}
+
+TEST(Picture, PanelHoldsEnlargedPicturesAndTheBar) {
+  const Image image{2, 1, 3, {200, 100, 0, 200, 100, 0}};
+  const Tensor<float> relevance(Shape{1, 2, 1}, {0, 5});
+  const Image sheet = panel(image, relevance.view(), find_colormap("seismic"));
+  EXPECT_EQ(sheet.height, 192);  // 96 times as large
+  EXPECT_EQ(pixel(sheet, 191, 0), (Rgb{200, 100, 0}));
+  EXPECT_EQ(pixel(sheet, 0, 96), (Rgb{255, 255, 255}));
+  EXPECT_EQ(pixel(sheet, 0, 104), color_of("seismic", 0));
+  EXPECT_EQ(pixel(sheet, 191, 104), color_of("seismic", 1));
+  EXPECT_EQ(pixel(sheet, 0, 208), (Rgb{119, 119, 119}));
+  EXPECT_EQ(pixel(sheet, 7, 312), color_of("seismic", 1));  // the bar's top
+}
+
+TEST(SmallText, NumbersAreShortAndDrawnWhereTheyBelong) {
+  EXPECT_EQ(short_number(0.1234567F), "0.123");
+  EXPECT_EQ(short_number(-1.25e-5F), "-1.25e-05");
+  EXPECT_EQ(short_number(-0.0F), "0");
+  EXPECT_EQ(text_width(""), 0);
+  EXPECT_EQ(text_width("10"), 22);
+  Image image{14, 22, 3, std::vector<std::uint8_t>(3 * 14 * 22, 255)};
+  draw_text(image, 0, 0, "1-", {0, 0, 0});
+  EXPECT_EQ(pixel(image, 0, 4), (Rgb{0, 0, 0}));  // the tip of the 1
+  EXPECT_EQ(pixel(image, 0, 0), (Rgb{255, 255, 255}));
+  EXPECT_EQ(pixel(image, 7, 14), (Rgb{0, 0, 0}));  // the minus, in the middle
+  EXPECT_EQ(pixel(image, 13, 14), (Rgb{255, 255, 255}));
+  draw_text(image, 10, 20, "8", {9, 9, 9});  // cut off at the edges
+  EXPECT_EQ(pixel(image, 12, 20), (Rgb{9, 9, 9}));
 }
 
 TEST(Picture, ZeroAndBrokenRelevanceIsNeutral) {
   const float inf = std::numeric_limits<float>::infinity();
   const Tensor<float> zeros(Shape{3, 1, 2}), broken(Shape{1, 1, 2}, {inf, -1});
   EXPECT_EQ(pixel(heatmap(zeros.view(), find_colormap("bwr")), 0, 1), (Rgb{255, 255, 255}));
-  EXPECT_EQ(normalized_map(broken.view(), Normalization::kMaxAbs).values,
-            (std::vector<float>{0, -1}));
+  EXPECT_EQ(normalized_map(broken.view(), {}).values, (std::vector<float>{0, -1}));
 }
 
 TEST(Picture, OverlayShowsTheGrayImageWhereNothingIsRelevant) {

@@ -1,0 +1,34 @@
+// `fovea devices`: what this build computes on.
+#include <omp.h>
+
+#include <iomanip>
+#include <iostream>
+
+#include "apps/common.h"
+#include "engine/backend/registry.h"
+
+namespace fovea::apps {
+namespace {
+
+void devices() {
+  Json list = Json::array();
+  for (const std::string_view device : known_devices()) {
+    list.push_back({{"name", device},
+                    {"threads", device == "cpu" ? omp_get_max_threads() : 1},
+                    {"precisions", {"fp32"}},
+                    {"about", device == "cpu" ? "oneDNN and own vectorised operations"
+                                              : "plain loops in double, for checking"}});
+  }
+  if (common().json) return print_json({{"devices", list}});
+  for (const Json& d : list)
+    std::cout << std::left << std::setw(12) << d["name"].get<std::string>()
+              << d["about"].get<std::string>() << '\n';
+}
+
+}  // namespace
+
+void add_devices_command(CLI::App& app) {
+  app.add_subcommand("devices", "what this build computes on")->callback([] { devices(); });
+}
+
+}  // namespace fovea::apps

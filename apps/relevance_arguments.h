@@ -1,0 +1,53 @@
+// What `fovea relevance` and its subcommands read from the command line, in groups that each can
+// take: what to explain, by which rules, from where to where, and what to write.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/relevance/composite.h"
+
+namespace fovea::apps {
+
+struct InputArguments {
+  std::vector<std::string> images;
+  std::string net, weights, mean, input, store, view;
+  int batch = 8, limit = 0;
+};
+
+struct RuleArguments {
+  std::string rule = "study", bias = "absorb", flat_until;
+  std::optional<float> epsilon, beta;
+  std::optional<std::string> lrn, max_pooling, aux_softmax;
+  bool toolbox_group_bias = false;
+};
+
+struct WalkArguments {
+  std::string target = "predicted", start = "score", first, last;
+};
+
+struct OutputArguments {
+  std::string out, layers, colormap = "seismic";
+  bool raw = false;
+};
+
+void add_input_options(CLI::App& app, InputArguments& a);
+void add_rule_options(CLI::App& app, RuleArguments& a);
+void add_walk_options(CLI::App& app, WalkArguments& a);
+void add_output_options(CLI::App& app, OutputArguments& a);
+
+// Index of a node of `graph` from its name or number; `fallback` for "".
+[[nodiscard]] int layer_index(const Graph& graph, const std::string& text, int fallback);
+
+// The composite that the options ask for, on the net `graph`; says on stderr which of the options
+// it does not listen to.
+[[nodiscard]] Composite composite_of(const RuleArguments& a, const Graph& graph);
+
+// "predicted", "label", a class, or a comma list of classes (one per image): the class of the image
+// with this index, scores and label (-1 = unknown).
+[[nodiscard]] int target_of(const WalkArguments& a, const std::string& image, std::size_t index,
+                            int label, std::span<const float> scores);
+
+}  // namespace fovea::apps

@@ -1,0 +1,146 @@
+#include "apps/relevance_inputs.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "data/batch_source.h"
+#include "data/mean.h"
+#include "data/resize.h"
+#include "engine/core/npy.h"
+#include "engine/io/weights.h"
+
+namespace fovea::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<Sample> samples_of_array(const InputArguments& a, Shape& shape) {
+  const Tensor<float> x = read_npy(a.input);
+  require(x.shape.rank() == 4, "wrong array in ", a.input, ": ", x.shape,
+          ", expected N x C x H x W");
+  shape = x.shape;
+  std::vector<Sample> samples;
+  const auto size = static_cast<std::ptrdiff_t>(x.shape.count_from(1));
+  for (std::int64_t n = 0; n < x.shape.n(); ++n) {
+    samples.push_back({.name = str(n),
+                       .input = {x.values.begin() + n * size, x.values.begin() + (n + 1) * size}});
+  }
+  return samples;
+}
+
+// The net's window of planes, as the net sees it and as a picture.
+Sample sample_of_planes(std::string name, std::span<const std::uint8_t> planes, const Shape& image,
+                        const TransformParams& transform) {
+  const Window window = centre_window(image, transform.crop);
+  Sample sample{.name = std::move(name)};
+  sample.input.resize(static_cast<std::size_t>(3 * transform.crop * transform.crop));
+  transform_image(planes, image, transform, window, sample.input);
+  const Image whole =
+      from_planes(planes, 3, static_cast<int>(image[1]), static_cast<int>(image[2]));
+  sample.picture = {.height = transform.crop, .width = transform.crop, .channels = 3, .pixels = {}};
+  for (int row = 0; row < transform.crop; ++row) {
+    const auto* at = whole.pixels.data() + ((window.top + row) * whole.width + window.left) * 3;
+    sample.picture.pixels.insert(sample.picture.pixels.end(), at,
+                                 at + static_cast<std::ptrdiff_t>(transform.crop) * 3);
+  }
+  return sample;
+}
+
+std::vector<Sample> samples_of_files(const InputArguments& a, const TransformParams& transform) {
+  const int side =
+      transform.mean.shape.rank() == 3 ? static_cast<int>(transform.mean.shape[1]) : transform.crop;
+  std::vector<Sample> samples;
+  for (const std::string& file : a.images) {
+    const Image resized = resize_bilinear(read_image(file), side, side);
+    std::vector<std::uint8_t> planes(resized.pixels.size());
+    to_planes(resized, planes);
+    samples.push_back(
+        sample_of_planes(fs::path(file).stem().string(), planes, Shape{3, side, side}, transform));
+  }
+  return samples;
+}
+
+std::vector<Sample> samples_of_view(const InputArguments& a, const TransformParams& transform) {
+  const Store store(a.store);
+  const View& view = store.view(a.view);
+  std::vector<Sample> samples;
+  std::vector<std::uint8_t> scratch;
+  for (const std::uint32_t record : view.records) {
+    if (a.limit > 0 && std::ssize(samples) >= a.limit) break;
+    const RecordInfo info = store.record(record);
+    samples.push_back(sample_of_planes(
+        str(samples.size(), "_", fs::path(info.source).stem().string()),
+        store.planes(record, scratch), Shape{3, info.height, info.width}, transform));
+    samples.back().record = record;
+    if (view.target >= 0)
+      samples.back().label = store.columns()[static_cast<std::size_t>(view.target)].values[record];
+  }
+  return samples;
+}
+
+}  // namespace
+
+RelevanceInputs::RelevanceInputs(const InputArguments& a)
+    : arguments_(a), model_(read_model(a.weights)) {
+  if (!a.mean.empty()) model_.mean = read_mean(a.mean);
+  crop_ = static_cast<int>(model_net(model_, a.net, 1).inputs[0].shape.h());
+  const TransformParams transform{.crop = crop_, .mean = model_.mean, .scale = model_.scale};
+  if (!a.input.empty()) {
+    samples_ = samples_of_array(a, array_shape_);
+  } else if (!a.store.empty()) {
+    samples_ = samples_of_view(a, transform);
+  } else {
+    samples_ = samples_of_files(a, transform);
+  }
+  require(!samples_.empty(),
+          "nothing to explain, expected IMAGE..., --input or --data with --view");
+}
+
+Graph RelevanceInputs::graph() const {
+  const auto batch = std::min<std::int64_t>(arguments_.batch, std::ssize(samples_));
+  const NetDefinition net = model_net(model_, arguments_.net, batch);
+  if (array_shape_.rank() == 4) {
+    Shape wanted = array_shape_;
+    wanted[0] = batch;
+    require(net.inputs[0].shape == wanted, "wrong array in ", arguments_.input, ": ", array_shape_,
+            ", expected images of ", net.inputs[0].shape);
+  }
+  return build_graph(net);
+}
+
+Tensor<float> RelevanceInputs::seen_mean() const {
+  const Tensor<float>& mean = model_.mean;
+  if (mean.shape.rank() != 3) return {};
+  const Window window = centre_window(mean.shape, crop_);
+  Tensor<float> seen({mean.shape[0], crop_, crop_});
+  for (std::int64_t c = 0; c < mean.shape[0]; ++c) {
+    for (std::int64_t h = 0; h < crop_; ++h) {
+      std::copy_n(
+          mean.values.data() + (c * mean.shape[1] + window.top + h) * mean.shape[2] + window.left,
+          crop_, seen.values.data() + (c * crop_ + h) * crop_);
+    }
+  }
+  return seen;
+}
+
+std::int64_t RelevanceInputs::fill(std::int64_t first, TensorView<float> input) const {
+  const std::int64_t count = std::min<std::int64_t>(input.shape.n(), std::ssize(samples_) - first),
+                     size = input.shape.count_from(1);
+  std::fill_n(input.data, input.count(), 0.0F);
+  for (std::int64_t n = 0; n < count; ++n)
+    std::ranges::copy(samples_[static_cast<std::size_t>(first + n)].input, input.data + n * size);
+  return count;
+}
+
+std::unique_ptr<Analyzer> make_analyzer(const RelevanceInputs& inputs, const Graph& graph,
+                                        const AnalyzerOptions& options) {
+  auto analyzer = std::make_unique<Analyzer>(graph, options);
+  const WeightReport report =
+      load_weights(analyzer->executor(), inputs.model().file, inputs.model().path);
+  require(report.missing.empty(), "missing weights in ", inputs.model().path, ": ",
+          report.missing.empty() ? "" : report.missing[0]);
+  analyzer->weights_changed();
+  return analyzer;
+}
+
+}  // namespace fovea::apps

@@ -1,0 +1,25 @@
+// What `fovea relevance` leaves behind: pictures, arrays, and the table of sums per layer.
+#pragma once
+
+#include <string>
+
+#include "apps/relevance_arguments.h"
+#include "apps/relevance_inputs.h"
+
+namespace fovea::apps {
+
+// OUT/<name>.heatmap.png, .overlay.png where there is a picture, .relevance.npy with --raw.
+// `relevance` is (C, H, W).
+void write_maps(const OutputArguments& a, const Sample& sample, TensorView<const float> relevance);
+
+// OUT/<name>.<index>.<layer>.relevance.npy of the layers that --layers names, for the image at
+// place `n` of the batch.
+void write_layers(const OutputArguments& a, const Analyzer& analyzer, const std::string& name,
+                  std::int64_t n);
+
+// One entry of "images" (cli contract).
+[[nodiscard]] Json image_json(const Analyzer& analyzer, const std::string& name, int target,
+                              double score, std::size_t n);
+void print_table(const Json& image);
+
+}  // namespace fovea::apps
