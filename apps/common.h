@@ -32,6 +32,7 @@ void print_json(const Json& document);
 
 // Each adds its subcommands; their callbacks do the work and throw Error.
 void add_data_commands(CLI::App& app);
+void add_config_commands(CLI::App& app);
 void add_train_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_net_commands(CLI::App& app);

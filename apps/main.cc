@@ -52,6 +52,7 @@ int run(int argc, char** argv) {
   app.fallthrough();
   add_common_options(app);
   add_data_commands(app);
+  add_config_commands(app);
   add_train_command(app);
   add_eval_command(app);
   add_predict_command(app);

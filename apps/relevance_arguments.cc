@@ -67,7 +67,7 @@ void add_rule_options(CLI::App& app, RuleArguments& a) {
       ->capture_default_str();
   app.add_option("--eps", a.epsilon, "epsilon (0.1)");
   app.add_option("--beta", a.beta, "beta of alpha-beta; alpha = 1 + beta (1)");
-  app.add_option("--lrn", a.lrn, "identity | toolbox | gradient | derivative");
+  app.add_option("--lrn", a.lrn, "identity | taylor | toolbox | gradient");
   app.add_option("--max-pooling", a.max_pooling, "winner | average");
   app.add_option("--bias", a.bias, "absorb | ignore | distribute")->capture_default_str();
   app.add_option("--flat-until", a.flat_until,

@@ -19,6 +19,8 @@ struct Image {
 
 // Files with more pixels than this are refused: 32768 along an axis, 2^28 in all.
 inline constexpr int kMaxImageExtent = 32768;
+// Of records that are not JPEG or PNG.
+inline constexpr int kMaxChannels = 255;
 
 // What a file's first bytes say it is.
 enum class ImageFile { kUnknown, kJpeg, kPng };

@@ -23,6 +23,7 @@ class IndexParser {
   StoreIndex parse() {
     find_sections();
     parse_strings();
+    parse_shards();
     parse_records();
     parse_columns();
     parse_views();
@@ -59,9 +60,9 @@ class IndexParser {
     check(bytes_.size() >= sizeof directory, bytes_.size(), " bytes, expected a directory");
     std::memcpy(&directory, bytes_.data(), sizeof directory);
     const std::uint64_t count = directory.section_count;
-    check(count >= kSectionKinds && count <= 1024 && directory.zero == 0 &&
+    check(count >= kRequiredSections && count <= 1024 && directory.zero == 0 &&
               sizeof directory + count * sizeof(Section) <= bytes_.size(),
-          count, " sections in ", bytes_.size(), " bytes, expected at least ", kSectionKinds);
+          count, " sections in ", bytes_.size(), " bytes, expected at least ", kRequiredSections);
     std::uint64_t used = sizeof directory + count * sizeof(Section);
     std::array<bool, kSectionKinds + 1> seen{};
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -83,8 +84,9 @@ class IndexParser {
       sections_[kind] = bytes_.subspan(s.offset, s.size);
     }
     check(used == bytes_.size(), bytes_.size(), " bytes, expected ", used);
-    check(std::count(seen.begin(), seen.end(), true) == kSectionKinds,
-          "a section is missing, expected kinds 1 to ", kSectionKinds);
+    check(std::count(seen.begin() + 1, seen.begin() + 1 + kRequiredSections, true) ==
+              kRequiredSections,
+          "a section is missing, expected kinds 1 to ", kRequiredSections);
   }
 
   void parse_strings() {
@@ -120,27 +122,47 @@ class IndexParser {
     return json;
   }
 
+  void parse_shards() {
+    for (const ShardEntry& entry : list<ShardEntry>(SectionKind::kShards, "shard")) {
+      const Shard shard{string(entry.name), entry.size};
+      // A name, not a path: an index cannot reach files outside the store's folder.
+      check(!shard.name.empty() && shard.name.find('/') == std::string_view::npos &&
+                shard.name.find('\0') == std::string_view::npos && shard.name != ".." &&
+                shard.name != "." && entry.zero == 0 && shard.size >= sizeof(Header),
+            "shard '", shard.name, "' of ", shard.size, " bytes, expected the name of a file");
+      result_.shards.push_back(shard);
+    }
+  }
+
+  void check_record(std::size_t i, const RecordEntry& r) const {
+    check(r.shard <= result_.shards.size(), "record ", i, " in shard ", r.shard, ", expected 0 to ",
+          result_.shards.size());
+    const std::uint64_t end = r.shard == 0 ? payload_end_ : result_.shards[r.shard - 1].size;
+    check(r.offset >= sizeof(Header) && r.offset % kAlignment == 0 && r.offset <= end &&
+              r.size <= end - r.offset,
+          "record ", i, " of ", r.size, " bytes at ", r.offset, ", expected it within ", end);
+    check(r.encoding <= static_cast<std::uint8_t>(Encoding::kFloat), "record ", i, " of encoding ",
+          int{r.encoding}, ", expected 0 to 3");
+    const auto encoding = static_cast<Encoding>(r.encoding);
+    const bool compressed = encoding == Encoding::kJpeg || encoding == Encoding::kPng;
+    check(r.height >= 1 && r.height <= kMaxImageExtent && r.width >= 1 &&
+              r.width <= kMaxImageExtent && r.channels >= 1 &&
+              (!compressed || r.channels == 1 || r.channels == 3),
+          "record ", i, " of ", int{r.channels}, " x ", r.height, " x ", r.width);
+    const std::uint64_t values = std::uint64_t{r.channels} * r.height * r.width;
+    check(compressed ? r.size > 0 : r.size == values * value_size(encoding), "record ", i, " of ",
+          r.size, " bytes for ", int{r.channels}, " x ", r.height, " x ", r.width);
+    check(r.zero == 0, "record ", i, " with reserved bytes that are not zero");
+  }
+
   void parse_records() {
     result_.records = list<RecordEntry>(SectionKind::kRecords, "record");
     check(result_.records.size() <=
               static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()),
           result_.records.size(), " records, expected below 2^31");
     for (std::size_t i = 0; i < result_.records.size(); ++i) {
-      const RecordEntry& r = result_.records[i];
-      check(r.offset >= sizeof(Header) && r.offset % kAlignment == 0 && r.offset <= payload_end_ &&
-                r.size <= payload_end_ - r.offset,
-            "record ", i, " of ", r.size, " bytes at ", r.offset, ", expected it within ",
-            payload_end_);
-      check(r.height >= 1 && r.height <= kMaxImageExtent && r.width >= 1 &&
-                r.width <= kMaxImageExtent && (r.channels == 1 || r.channels == 3),
-            "record ", i, " of ", int{r.channels}, " x ", r.height, " x ", r.width);
-      const bool raw = r.encoding == static_cast<std::uint8_t>(Encoding::kRaw);
-      check(r.encoding <= static_cast<std::uint8_t>(Encoding::kPng), "record ", i, " of encoding ",
-            int{r.encoding}, ", expected 0 to 2");
-      check(raw ? r.size == std::uint64_t{r.channels} * r.height * r.width : r.size > 0, "record ",
-            i, " of ", r.size, " bytes for ", int{r.channels}, " x ", r.height, " x ", r.width);
-      check(r.zero == 0 && r.zero2 == 0, "record ", i, " with reserved bytes that are not zero");
-      result_.sources.push_back(string(r.source));
+      check_record(i, result_.records[i]);
+      result_.sources.push_back(string(result_.records[i].source));
     }
   }
 

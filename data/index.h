@@ -26,17 +26,23 @@ struct View {
   std::vector<std::uint32_t> records;  // may repeat
 };
 
+struct Shard {
+  std::string_view name;  // of a file beside the store
+  std::uint64_t size = 0;
+};
+
 struct StoreIndex {
   std::vector<store_format::RecordEntry> records;
   std::vector<std::string_view> sources;  // one per record
   std::vector<LabelColumn> columns;
   std::vector<View> views;
+  std::vector<Shard> shards;
   Json metadata;
 };
 
 // Parses and checks every number: whatever the bytes are, the result is consistent or an Error
-// names `path` and what is wrong. Payloads must lie before `payload_end`. The string_views point
-// into `bytes`.
+// names `path` and what is wrong. Payloads must lie before `payload_end`, or before
+// the end of their shard. The string_views point into `bytes`.
 [[nodiscard]] StoreIndex parse_index(std::span<const std::uint8_t> bytes, std::uint64_t payload_end,
                                      const std::filesystem::path& path);
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 
 namespace fovea {
 namespace {
@@ -31,10 +31,20 @@ void check_header(Bytes file, const std::filesystem::path& path) {
   require(file.size() >= sizeof(Header) + sizeof(Trailer), "truncated store in ", path.string(),
           ": ", file.size(), " bytes, expected at least ", sizeof(Header) + sizeof(Trailer));
   const auto header = read_checked<Header>(file, 0, "header", path);
-  require(header.major == kMajor, "store version in ", path.string(), ": ", header.major, ".",
-          header.minor, ", expected ", kMajor, ".x");
+  require(header.major >= 1 && header.major <= kMajor, "store version in ", path.string(), ": ",
+          header.major, ".", header.minor, ", expected 1.x to ", kMajor, ".x");
   require(header.header_size == sizeof(Header), "damaged store in ", path.string(), ": header of ",
           header.header_size, " bytes, expected ", sizeof(Header));
+}
+
+void check_shard(Bytes file, const Shard& shard, const std::filesystem::path& path) {
+  require(file.size() == shard.size, "shard in ", path.string(), ": ", file.size(),
+          " bytes, expected ", shard.size);
+  require(std::memcmp(file.data(), kShardMagic.data(), kShardMagic.size()) == 0,
+          "not a shard: ", path.string(), ": unknown first bytes, expected a shard of a store");
+  const auto header = read_checked<Header>(file, 0, "header", path);
+  require(header.major == kMajor, "shard version in ", path.string(), ": ", header.major, ".",
+          header.minor, ", expected ", kMajor, ".x");
 }
 
 // The trailer at `at`, whose segment must end right behind it.
@@ -68,6 +78,22 @@ StoreIndex read_index(Bytes file, const Trailer& trailer, const std::filesystem:
   return parse_index(bytes, trailer.index_offset, path);
 }
 
+using Interval = std::pair<std::uint64_t, std::uint64_t>;  // [begin, end)
+
+// Error unless every byte outside the intervals is zero.
+void check_padding(Bytes file, std::vector<Interval> used, const std::filesystem::path& path) {
+  std::sort(used.begin(), used.end());
+  used.emplace_back(file.size(), file.size());
+  std::uint64_t at = 0;
+  for (const auto& [begin, end] : used) {
+    for (; at < begin; ++at) {
+      require(at < file.size() && file[at] == 0, "damaged store in ", path.string(),
+              ": padding byte ", at, " is not 0, expected 0");
+    }
+    at = std::max(at, end);
+  }
+}
+
 template <class Named>
 const Named& find_named(std::span<const Named> all, std::string_view name, const char* what,
                         const std::filesystem::path& path) {
@@ -89,6 +115,11 @@ Store::Store(std::filesystem::path path) : path_(std::move(path)), file_(path_) 
           " bytes, expected a multiple of ", kAlignment);
   trailer_ = read_trailer(file, file.size() - sizeof(Trailer), path_);
   index_ = read_index(file, trailer_, path_);
+  for (const Shard& shard : index_.shards) {
+    const auto shard_path = path_.parent_path() / std::string(shard.name);
+    shards_.push_back(std::make_unique<MappedFile>(shard_path));
+    check_shard(shards_.back()->bytes(), shard, shard_path);
+  }
   checked_ = std::vector<std::atomic<bool>>(index_.records.size());
 }
 
@@ -108,9 +139,20 @@ RecordInfo Store::record(std::uint32_t number) const {
           .source = index_.sources[number]};
 }
 
+std::uint64_t Store::total_bytes() const {
+  std::uint64_t total = bytes();
+  for (const auto& shard : shards_) total += shard->bytes().size();
+  return total;
+}
+
+Bytes Store::stored(const RecordEntry& record) const {
+  const MappedFile& file = record.shard == 0 ? file_ : *shards_[record.shard - 1];
+  return file.bytes().subspan(record.offset, record.size);
+}
+
 bool Store::is_intact(std::uint32_t number) const {
   const RecordEntry& r = entry(number);
-  return crc32c(file_.bytes().data() + r.offset, r.size) == r.crc;
+  return crc32c(stored(r).data(), r.size) == r.crc;
 }
 
 std::span<const std::uint8_t> Store::payload(std::uint32_t number) const {
@@ -120,7 +162,7 @@ std::span<const std::uint8_t> Store::payload(std::uint32_t number) const {
             index_.sources[number], "), expected a payload with checksum ", r.crc);
     checked_[number].store(true, std::memory_order_relaxed);
   }
-  return file_.bytes().subspan(r.offset, r.size);
+  return stored(r);
 }
 
 Image Store::decoded(std::uint32_t number) const {
@@ -136,15 +178,41 @@ std::span<const std::uint8_t> Store::planes(std::uint32_t number,
                                             std::vector<std::uint8_t>& scratch) const {
   const RecordInfo info = record(number);
   if (info.encoding == Encoding::kRaw) return payload(number);
+  require(info.encoding != Encoding::kFloat, "values in ", path_.string(), ":record ", number,
+          ": float, expected 8-bit pixels");
   scratch.resize(info.plane_bytes());
   to_planes(decoded(number), scratch);
   return scratch;
 }
 
+std::vector<float> Store::values(std::uint32_t number) const {
+  const RecordInfo info = record(number);
+  std::vector<float> result(info.plane_bytes());
+  if (info.encoding == Encoding::kFloat) {
+    const Bytes bytes = payload(number);
+    std::memcpy(result.data(), bytes.data(), bytes.size());
+  } else {
+    std::vector<std::uint8_t> scratch;
+    const Bytes bytes = planes(number, scratch);
+    std::copy(bytes.begin(), bytes.end(), result.begin());
+  }
+  return result;
+}
+
 Image Store::image(std::uint32_t number) const {
   const RecordInfo info = record(number);
+  require(info.encoding != Encoding::kFloat && (info.channels == 1 || info.channels == 3),
+          "record ", number, " in ", path_.string(), ": ", info.channels, " channels of ",
+          enum_name(info.encoding), " values, expected an image of 1 or 3");
   if (info.encoding != Encoding::kRaw) return decoded(number);
   return from_planes(payload(number), info.channels, info.height, info.width);
+}
+
+int Store::find_column(std::string_view name) const {
+  for (std::size_t c = 0; c < columns().size(); ++c) {
+    if (columns()[c].name == name) return static_cast<int>(c);
+  }
+  return -1;
 }
 
 const LabelColumn& Store::column(std::string_view name) const {
@@ -157,27 +225,27 @@ const View& Store::view(std::string_view name) const {
 
 void Store::verify_layout() const {
   const Bytes file = file_.bytes();
-  using Interval = std::pair<std::uint64_t, std::uint64_t>;  // [begin, end)
-  std::vector<Interval> used{{0, sizeof(Header)}};
+  std::vector<std::vector<Interval>> used(1 + shards_.size(), {{0, sizeof(Header)}});  // by shard
   const auto use_records = [&](const StoreIndex& index) {
-    for (const RecordEntry& r : index.records) used.emplace_back(r.offset, r.offset + r.size);
+    for (const RecordEntry& r : index.records) {
+      // An older index may know fewer shards, but none that are gone.
+      require(r.shard < used.size(), "damaged store in ", path_.string(), ": shard ", r.shard,
+              " in an older index, expected at most ", used.size() - 1);
+      used[r.shard].emplace_back(r.offset, r.offset + r.size);
+    }
   };
   use_records(index_);
   for (Trailer t = trailer_;;) {
-    used.emplace_back(t.index_offset, t.index_offset + t.index_size);
-    used.emplace_back(t.end - sizeof(Trailer), t.end);
+    used[0].emplace_back(t.index_offset, t.index_offset + t.index_size);
+    used[0].emplace_back(t.end - sizeof(Trailer), t.end);
     if (t.previous_trailer == 0) break;
     t = read_trailer(file, t.previous_trailer, path_);
     use_records(read_index(file, t, path_));
   }
-  std::sort(used.begin(), used.end());
-  std::uint64_t at = 0;
-  for (const auto& [begin, end] : used) {
-    for (; at < begin; ++at) {
-      require(file[at] == 0, "damaged store in ", path_.string(), ": padding byte ", at, " is ",
-              int{file[at]}, ", expected 0");
-    }
-    at = std::max(at, end);
+  check_padding(file, std::move(used[0]), path_);
+  for (std::size_t k = 0; k < shards_.size(); ++k) {
+    check_padding(shards_[k]->bytes(), std::move(used[k + 1]),
+                  path_.parent_path() / std::string(index_.shards[k].name));
   }
 }
 

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -50,11 +51,19 @@ class Store {
   // The record's bytes as stored, checked against their checksum.
   [[nodiscard]] std::span<const std::uint8_t> payload(std::uint32_t number) const;
   // The record's planes (channels, height, width), blue, green, red: straight from the file if they
-  // are stored raw, else decoded into `scratch`, which the result then points into.
+  // are stored raw, else decoded into `scratch`, which the result then points into. Error on a
+  // record of floats.
   [[nodiscard]] std::span<const std::uint8_t> planes(std::uint32_t number,
                                                      std::vector<std::uint8_t>& scratch) const;
+  // The same as numbers, also of a record of floats.
+  [[nodiscard]] std::vector<float> values(std::uint32_t number) const;
+  // Error on a record of floats, or of other than 1 or 3 channels.
   [[nodiscard]] Image image(std::uint32_t number) const;
 
+  // Bytes of the store file itself, and of it with its shards.
+  [[nodiscard]] std::uint64_t bytes() const { return file_.bytes().size(); }
+  [[nodiscard]] std::uint64_t total_bytes() const;
+  [[nodiscard]] const StoreIndex& index() const { return index_; }
   [[nodiscard]] std::span<const LabelColumn> columns() const { return index_.columns; }
   [[nodiscard]] std::span<const View> views() const { return index_.views; }
   // Error "unknown column / view in FILE: 'x', did you mean ..." when there is none of that name.
@@ -63,15 +72,19 @@ class Store {
 
   // Whether the record's payload has its checksum, computed anew.
   [[nodiscard]] bool is_intact(std::uint32_t number) const;
+  // Number of the column of that name, or -1.
+  [[nodiscard]] int find_column(std::string_view name) const;
   // Checks the chain of earlier segments and that every byte that nothing uses is zero.
   void verify_layout() const;
 
  private:
   [[nodiscard]] const store_format::RecordEntry& entry(std::uint32_t number) const;
   [[nodiscard]] Image decoded(std::uint32_t number) const;
+  [[nodiscard]] std::span<const std::uint8_t> stored(const store_format::RecordEntry& record) const;
 
   std::filesystem::path path_;
   MappedFile file_;
+  std::vector<std::unique_ptr<MappedFile>> shards_;
   store_format::Trailer trailer_;
   StoreIndex index_;
   // Which payloads were found good. Two threads may check the same one at once, which harms nobody.

@@ -1,6 +1,8 @@
 #include "engine/core/file.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,21 +37,48 @@ Json read_json_file(const std::filesystem::path& path) {
   }
 }
 
-AtomicFile::AtomicFile(std::filesystem::path path, bool overwrite) : path_(std::move(path)) {
+namespace {
+
+void require_room(const std::filesystem::path& path, bool overwrite) {
   std::error_code ignored;
-  require(overwrite || !std::filesystem::exists(path_, ignored), "output exists: ", path_.string(),
+  require(overwrite || !std::filesystem::exists(path, ignored), "output exists: ", path.string(),
           ", expected a new name (or --force)");
+}
+
+struct Closer {
+  int descriptor;
+  ~Closer() { ::close(descriptor); }
+};
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::filesystem::path path, bool overwrite) : path_(std::move(path)) {
+  require_room(path_, overwrite);
   temporary_ = path_;
   temporary_ += str(".tmp", ::getpid());
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) fail("cannot create", errno);
+  open(O_TRUNC);
+}
+
+AtomicFile::AtomicFile(std::filesystem::path path, bool overwrite, std::filesystem::path partial,
+                       std::uint64_t keep)
+    : path_(std::move(path)), temporary_(std::move(partial)), keep_partial_(true), size_(keep) {
+  require_room(path_, overwrite);
+  open(0);
+  const auto end = static_cast<off_t>(keep);
+  if (::ftruncate(descriptor_, end) != 0 || ::lseek(descriptor_, end, SEEK_SET) != end) {
+    fail("cannot write", errno);
+  }
 }
 
 AtomicFile::~AtomicFile() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-    ::unlink(temporary_.c_str());
-  }
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  if (!keep_partial_) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::open(int flags) {
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
+  if (descriptor_ < 0) fail("cannot create", errno);
 }
 
 void AtomicFile::fail(const char* action, int error) {
@@ -65,6 +94,24 @@ void AtomicFile::write(const void* data, std::size_t size) {
     done += static_cast<std::size_t>(written);
   }
   size_ += size;
+}
+
+void AtomicFile::copy(const std::filesystem::path& source) {
+  const int from = ::open(source.c_str(), O_RDONLY | O_CLOEXEC);
+  require(from >= 0, "cannot read ", source.string(), ": ", std::strerror(errno));
+  const Closer closer{from};
+  if (size_ == 0 && ::ioctl(descriptor_, FICLONE, from) == 0) {
+    size_ = static_cast<std::uint64_t>(::lseek(descriptor_, 0, SEEK_END));
+    return;
+  }
+  std::string buffer(std::size_t{1} << 20, '\0');
+  for (;;) {
+    const ssize_t got = ::read(from, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    require(got >= 0, "cannot read ", source.string(), ": ", std::strerror(errno));
+    if (got == 0) return;
+    write(buffer.data(), static_cast<std::size_t>(got));
+  }
 }
 
 void AtomicFile::commit() {

@@ -25,21 +25,30 @@ class AtomicFile {
  public:
   // Error when `path` exists and `overwrite` is false.
   explicit AtomicFile(std::filesystem::path path, bool overwrite = true);
+  // The same under the temporary name `partial`, which stays when this is destroyed without commit,
+  // so that a later run can go on: the first `keep` bytes of it are kept, the rest is cut off.
+  AtomicFile(std::filesystem::path path, bool overwrite, std::filesystem::path partial,
+             std::uint64_t keep);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(const void* data, std::size_t size);
   void write(std::string_view text) { write(text.data(), text.size()); }
+  // Writes what the file `source` holds, sharing its blocks where the file system can and this file
+  // is still empty.
+  void copy(const std::filesystem::path& source);
   // Bytes written so far.
   [[nodiscard]] std::uint64_t size() const { return size_; }
   void commit();
 
  private:
+  void open(int flags);
   void fail(const char* action, int error);
 
   std::filesystem::path path_, temporary_;
   int descriptor_ = -1;
+  bool keep_partial_ = false;
   std::uint64_t size_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "engine/core/file.h"
+#include "engine/core/json_schema.h"
 
 namespace fovea {
 namespace {
@@ -44,6 +45,23 @@ void apply_setting(Json& json, const std::string& setting) {
   (*at)[path] = value.is_discarded() ? Json(text) : value;
 }
 
+// Replaces "variants" and "variant" by the changes of the chosen one.
+void apply_variant(Json& json, const std::string& file) {
+  const Json variants = json.value("variants", Json::object()),
+             name = json.value("variant", Json());
+  json.erase("variants"), json.erase("variant");
+  require(variants.is_object(), "wrong value in ", file, ".variants, expected an object");
+  if (name.is_null()) return;
+  require(name.is_string(), "wrong value in ", file, ".variant: ", name.dump(),
+          ", expected a variant's name");
+  const auto key = name.get<std::string>();
+  std::vector<std::string> known;
+  for (const auto& [variant, changes] : variants.items()) known.push_back(variant);
+  require(variants.contains(key), "unknown variant in ", file, ": '", key, "'",
+          known.empty() ? ", expected none: the file has no variants" : did_you_mean(key, known));
+  merge(json, variants[key]);
+}
+
 void check(const TrainConfig& c, const std::string& file) {
   require(c.target == "age" || c.target == "gender", "wrong value in ", file, ".target: '",
           c.target, "', expected age | gender");
@@ -62,11 +80,32 @@ void check(const TrainConfig& c, const std::string& file) {
 TrainConfig load_config(const std::filesystem::path& file,
                         const std::vector<std::string>& settings) {
   Json json = read_extended(file, 0);
-  for (const std::string& setting : settings) apply_setting(json, setting);
+  for (const std::string& setting : settings) {
+    if (setting.starts_with("variant=")) apply_setting(json, setting);
+  }
+  apply_variant(json, file.string());
+  for (const std::string& setting : settings) {
+    if (!setting.starts_with("variant=")) apply_setting(json, setting);
+  }
   TrainConfig config;
   read_json(json, config, file.string());
   check(config, file.string());
   return config;
+}
+
+Json config_schema() {
+  Json schema = json_schema<TrainConfig>();
+  Json keys = {
+      {"extends",
+       {{"type", "string"}, {"description", "a config to start from, relative to this file"}}},
+      {"variants",
+       {{"type", "object"}, {"description", "named changes; --set variant=NAME applies one"}}},
+      {"variant", {{"type", "string"}, {"description", "the variant that applies"}}}};
+  keys.update(schema["properties"]);
+  schema["properties"] = keys;
+  schema["$schema"] = "https://json-schema.org/draft/2020-12/schema";
+  schema["title"] = "Fovea training config";
+  return schema;
 }
 
 NetDefinition configured_net(const TrainConfig& config, const std::filesystem::path& net_file,

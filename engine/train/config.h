@@ -1,6 +1,9 @@
 // A training run as JSON; every key with its default. Unknown keys are errors.
 //   {"extends": "base.json", "net": "adiencenet", "target": "age", "solver": {"base_lr": 0.001,
 //   ...}, ...}
+// Three keys shape the file itself and are gone in the resolved form: "extends" (a file to start
+// from), "variants" (named changes: {"early": {"solver": {"max_iter": 950}}}) and "variant" (the
+// name of the one that applies).
 #pragma once
 
 #include <filesystem>
@@ -45,10 +48,13 @@ struct TrainConfig {
   }
 };
 
-// Reads a file, follows "extends" (relative to the file), applies "key.path=value" settings (value
-// is JSON, or a string).
+// Reads a file, follows "extends" (relative to the file), applies the chosen variant, then
+// "key.path=value" settings (value is JSON, or a string); "variant=NAME" chooses.
 [[nodiscard]] TrainConfig load_config(const std::filesystem::path& file,
                                       const std::vector<std::string>& settings = {});
+
+// JSON Schema of a config file.
+[[nodiscard]] Json config_schema();
 
 // The net of a config for a phase, with the number of classes set. `net_file` is where config.net
 // was found.

@@ -14,6 +14,7 @@
 
 #include "engine/core/shape.h"
 #include "kernels/ops/convolution.h"
+#include "kernels/ops/device.h"
 #include "kernels/ops/inner_product.h"
 #include "kernels/ops/layout.h"
 #include "kernels/ops/lrn.h"
@@ -52,7 +53,9 @@ struct OpTensor {
 
 // Everything a run touches; pointers are bound once, after planning, and stay.
 struct OpBinding {
-  std::vector<OpTensor> bottoms, tops;  // values
+  Device* device = nullptr;  // whose memory all of this is; operations on the host need none
+  const StepCounters* counters = nullptr;  // in it, for operations that a recording repeats
+  std::vector<OpTensor> bottoms, tops;     // values
   std::vector<OpTensor> bottom_grads,
       top_grads;  // backward overwrites bottom_grads; it may overwrite top_grads too
   // In the op's own parameter layout; backward overwrites param_grads and leaves out the null ones.
@@ -70,8 +73,8 @@ class Op {
   [[nodiscard]] virtual Layout top_layout(std::size_t i) const = 0;
 
   // Parameters (weights, then bias) in the op's own layout: storage in floats, and conversion from
-  // and to Caffe's plain order. Gradients and solver history share the layout; padding in it stays
-  // zero under elementwise updates.
+  // and to Caffe's plain order, both in the host's memory. Gradients and solver history share the
+  // layout; padding in it stays zero under elementwise updates.
   [[nodiscard]] virtual std::int64_t param_storage(std::size_t) const { return 0; }
   virtual void pack_param(std::size_t, const float* /*plain*/, float* /*packed*/) const {}
   virtual void unpack_param(std::size_t, const float* /*packed*/, float* /*plain*/) const {}
@@ -91,6 +94,7 @@ class Op {
   // Once after the parameters changed outside of training (loading): derive what forward wants to
   // have ready.
   virtual void params_changed() {}
+  // `iteration` keys dropout; operations on a device take it from the bound counters instead.
   virtual void forward(std::uint64_t iteration) = 0;
   virtual void backward(std::uint64_t iteration) = 0;
 

@@ -100,6 +100,33 @@ TEST(AtomicFile, LeavesNothingWithoutCommit) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(AtomicFile, APartialFileStaysAndIsGoneOnWith) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "partial";
+  std::filesystem::create_directories(folder);
+  { AtomicFile(folder / "x", false, folder / "x.partial", 0).write("half lost"); }
+  AtomicFile second(folder / "x", false, folder / "x.partial", 4);
+  EXPECT_EQ(second.size(), 4U);
+  second.write(" whole");
+  EXPECT_FALSE(std::filesystem::exists(folder / "x"));
+  second.commit();
+  EXPECT_EQ(read_file(folder / "x"), "half whole");
+  EXPECT_FALSE(std::filesystem::exists(folder / "x.partial"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST(AtomicFile, CopiesAnotherFileAndGoesOn) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "copied";
+  std::filesystem::create_directories(folder);
+  write_file(folder / "x", std::string(3000000, 'x'));
+  AtomicFile copy(folder / "y");
+  copy.copy(folder / "x");
+  EXPECT_EQ(copy.size(), 3000000U);
+  copy.write("y");
+  copy.commit();
+  EXPECT_EQ(read_file(folder / "y"), std::string(3000000, 'x') + "y");
+  std::filesystem::remove_all(folder);
+}
+
 TEST(AtomicFile, AFullDiskIsOneClearError) {
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
   const auto link = std::filesystem::path(testing::TempDir()) / str("full.tmp", getpid());
