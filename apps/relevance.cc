@@ -202,6 +202,7 @@ void add_relevance_command(CLI::App& app) {
   c->footer(
       "Example: fovea relevance --weights runs/demo/fold0/iter_500.safetensors face.jpg --out "
       "maps");
+  add_relevance_evaluate_command(*c);
   c->callback([a, c] {
     if (c->get_subcommands().empty()) run(*a);
   });
