@@ -19,6 +19,7 @@ class LinearOp final : public Op {
     for (const LinearPass* pass : {&plan_.backward_data, &plan_.backward_weights}) {
       if (converts(*pass)) copy_bytes_ = std::max(copy_bytes_, pass->weights.get_size());
     }
+    gradient_bytes_ = aligned(plan_.src_gradient.get_size());
     if (converts(plan_.forward))
       ready_ = Buffer<float>(plan_.forward.weights.get_size() / sizeof(float));
   }
@@ -54,7 +55,7 @@ class LinearOp final : public Op {
   }
 
   [[nodiscard]] std::size_t scratch_bytes() const override {
-    return scratchpad_bytes_ + copy_bytes_;
+    return scratchpad_bytes_ + gradient_bytes_ + copy_bytes_;
   }
   [[nodiscard]] bool backward_reads_tops() const override { return plan_.relu_slope.has_value(); }
 
@@ -90,6 +91,7 @@ class LinearOp final : public Op {
     if (plan_.backward_data.primitive && binding_.bottom_grads[0].data) {
       if (converts(plan_.backward_data)) to_data_.run();
       backward_data_.run();
+      if (gradient_bytes_ > 0) from_src_gradient_.run();
     }
   }
 
@@ -105,7 +107,7 @@ class LinearOp final : public Op {
     return pass.primitive && pass.weights != plan_.weights;
   }
   [[nodiscard]] float* copy() const {
-    return reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_);
+    return reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_ + gradient_bytes_);
   }
 
   void bind_backward_data() {
@@ -115,7 +117,14 @@ class LinearOp final : public Op {
       to_data_ = conversion(plan_.weights, weights, pass.weights, copy());
       weights = copy();
     }
-    backward_data_ = start(pass, {{DNNL_ARG_DIFF_SRC, plan_.src, binding_.bottom_grads[0].data},
+    MemoryDesc source = plan_.src;
+    float* gradient = binding_.bottom_grads[0].data;
+    if (gradient_bytes_ > 0 && gradient) {
+      source = plan_.src_gradient;
+      gradient = reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_);
+      from_src_gradient_ = conversion(source, gradient, plan_.src, binding_.bottom_grads[0].data);
+    }
+    backward_data_ = start(pass, {{DNNL_ARG_DIFF_SRC, source, gradient},
                                   {DNNL_ARG_WEIGHTS, pass.weights, weights},
                                   {DNNL_ARG_DIFF_DST, plan_.dst, binding_.top_grads[0].data}});
   }
@@ -164,11 +173,12 @@ class LinearOp final : public Op {
   }
 
   LinearPlan plan_;
-  std::size_t scratchpad_bytes_ = 0, copy_bytes_ = 0;  // the two parts of scratch
+  std::size_t scratchpad_bytes_ = 0, gradient_bytes_ = 0, copy_bytes_ = 0;  // parts of scratch
   Buffer<float> ready_;  // weights as forward reads them, where that is not how they are kept
   Buffer<float> unwanted_;
   bool wants_param_grads_ = false;
-  BoundPrimitive forward_, backward_data_, backward_weights_, to_data_, from_gradient_;
+  BoundPrimitive forward_, backward_data_, backward_weights_, to_data_, from_gradient_,
+      from_src_gradient_;
 };
 
 }  // namespace

@@ -17,7 +17,8 @@ struct LinearPass {
 
 struct LinearPlan {
   LinearPass forward, backward_data, backward_weights;
-  MemoryDesc src, dst, bias;  // bias empty = none; gradients are in the same formats
+  MemoryDesc src, dst, bias;  // bias empty = none; gradients leave in the same formats
+  MemoryDesc src_gradient;    // as backward_data writes it; empty = as src
   MemoryDesc weights;         // of the parameters and their gradient
   // The way from Caffe's order into `weights`: `plain` and `ordered` are the same elements in two
   // orders, and `flat` is what lies in memory as `ordered`, under the dimensions of `weights`.
