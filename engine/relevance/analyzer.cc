@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <optional>
 
 #include "engine/core/buffer.h"
 #include "engine/graph/arena.h"
@@ -56,8 +57,9 @@ struct Analyzer::Impl {
   struct WalkStep {
     int node, full_node;
     std::unique_ptr<RelevanceStep> step;
-    std::vector<std::size_t> params;  // executor's parameter indices
-    std::vector<bool> keep;           // channels of top 0; empty: all
+    std::vector<std::size_t> params;    // executor's parameter indices
+    std::vector<bool> keep;             // channels of top 0; empty: all
+    std::optional<RelevanceRule> rule;  // linear layers whose biases are not distributed
   };
   std::vector<WalkStep> walk;  // in walking order, last layer first
   Buffer<std::byte> arena, scratch;
@@ -102,17 +104,25 @@ struct Analyzer::Impl {
     return ends;
   }
 
+  [[nodiscard]] OtherRules other_rules() const {
+    const Composite& c = options.composite;
+    return {.max_pooling = c.max_pooling,
+            .average_pooling = c.average_pooling,
+            .lrn = c.lrn,
+            .relu = c.relu};
+  }
+
   [[nodiscard]] std::unique_ptr<RelevanceStep> make_step(const RelevanceProblem& problem,
-                                                         const LayerPlace& place) const {
+                                                         const LayerPlace& place,
+                                                         std::optional<RelevanceRule>& rule) const {
     const Composite& c = options.composite;
     const Node& node = *problem.node;
-    if (!is_linear(node.op))
-      return make_other_step(problem, {.max_pooling = c.max_pooling,
-                                       .average_pooling = c.average_pooling,
-                                       .lrn = c.lrn,
-                                       .relu = c.relu});
+    if (!is_linear(node.op)) return make_other_step(problem, other_rules());
     const RuleChoice& choice = c.choice_for(node, place);
-    if (c.bias != BiasRule::kDistribute) return make_linear_step(problem, c.table_of(choice, node));
+    if (c.bias != BiasRule::kDistribute) {
+      rule = c.table_of(choice, node);
+      return make_linear_step(problem, *rule);
+    }
     switch (choice.rule) {
       case LinearRuleName::kEpsilon:
         return make_distributed_step(problem, choice.epsilon, -1);
@@ -148,10 +158,12 @@ struct Analyzer::Impl {
           .bounds = bounds.low.shape.rank() == 3 ? &bounds : nullptr};
       for (const int bottom : node.bottoms) problem.values.push_back(executor->raw(bottom));
       WalkStep step{.node = static_cast<int>(i), .full_node = full_index, .step = nullptr};
-      step.step = make_step(problem, {.index = full_index,
-                                      .depth = depths[i],
-                                      .first = full_index == options.first,
-                                      .last = full_index == options.last});
+      step.step = make_step(problem,
+                            {.index = full_index,
+                             .depth = depths[i],
+                             .first = full_index == options.first,
+                             .last = full_index == options.last},
+                            step.rule);
       for (std::size_t k = 0; k < node.params.size(); ++k) step.params.push_back(param + k);
       walk.push_back(std::move(step));
     }
@@ -339,6 +351,30 @@ struct Analyzer::Impl {
     return to;
   }
 
+  [[nodiscard]] StepError verify(const WalkStep& w, std::int64_t n) const {
+    const Node& node = node_of(w);
+    const auto image = [&](const Tensor<float>& all) {
+      const auto size = static_cast<std::ptrdiff_t>(all.shape.count_from(1));
+      Tensor<float> one;
+      one.shape = all.shape;
+      one.shape[0] = 1;
+      one.values.assign(all.values.begin() + n * size, all.values.begin() + (n + 1) * size);
+      return one;
+    };
+    VerifyProblem problem{.node = &node,
+                          .other = other_rules(),
+                          .rule = w.rule ? &*w.rule : nullptr,
+                          .bounds = bounds.low.shape.rank() == 3 ? &bounds : nullptr};
+    for (const int bottom : node.bottoms) {
+      problem.values.push_back(image(executor->tensor(bottom)));
+      problem.bottoms.push_back(image(plain(bottom)));
+    }
+    for (const int top : node.tops) problem.tops.push_back(image(plain(top)));
+    if (!w.params.empty()) problem.weight = executor->param(w.params[0]);
+    if (w.params.size() > 1) problem.bias = executor->param(w.params[1]);
+    return verify_step(problem);
+  }
+
   [[nodiscard]] Tensor<float> map() const {
     const int tensor = node_of(walk.back()).bottoms[0];
     Tensor<float> map = plain(tensor);
@@ -410,6 +446,17 @@ Tensor<float> Analyzer::relevance_at(int node, std::size_t i) const {
 
 const std::vector<LayerRelevance>& Analyzer::layers() const { return impl_->layers; }
 const std::vector<std::string>& Analyzer::warnings() const { return impl_->warnings; }
+std::vector<StepError> Analyzer::verify(std::int64_t n) const {
+  expects(impl_->options.keep_all, "an analyzer that keeps every layer's relevance");
+  std::vector<StepError> errors;
+  for (const Impl::WalkStep& w : impl_->walk) {
+    const OpParams& op = impl_->node_of(w).op;
+    if (std::holds_alternative<SoftmaxParams>(op) || (is_linear(op) && !w.rule)) continue;
+    errors.push_back(impl_->verify(w, n));
+  }
+  return errors;
+}
+
 const Composite& Analyzer::composite() const { return impl_->options.composite; }
 
 std::size_t Analyzer::bytes() const {

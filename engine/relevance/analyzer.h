@@ -15,6 +15,7 @@
 
 #include "engine/graph/executor.h"
 #include "engine/relevance/composite.h"
+#include "engine/relevance/verify.h"
 
 namespace fovea {
 
@@ -85,6 +86,10 @@ class Analyzer {
   // What looked wrong in the last run: relevance that is not finite or grew a thousandfold in one
   // layer, denominators near zero. Each line names image, layer and unit.
   [[nodiscard]] const std::vector<std::string>& warnings() const;
+
+  // After run(), image n: every step beside the formula in double (slow). Needs keep_all; steps
+  // with distributed biases and injected probabilities are left out.
+  [[nodiscard]] std::vector<StepError> verify(std::int64_t n = 0) const;
 
   [[nodiscard]] const Composite& composite() const;
   // Memory of activations, relevance, weights and steps.

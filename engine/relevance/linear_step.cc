@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <optional>
 
 #include "engine/backend/registry.h"
 #include "engine/core/buffer.h"
@@ -28,6 +29,7 @@ struct Column {
   std::unique_ptr<Op> op;
   std::vector<Buffer<float>> params;
   Buffer<std::byte> state;
+  std::vector<float> pixel_weights;  // for cpu::pixel_shares
 
   [[nodiscard]] bool every_tap() const {
     return std::ranges::any_of(term, [](auto* t) { return t && t->sum == TermSum::kEveryTap; });
@@ -44,6 +46,8 @@ class LinearStep final : public RelevanceStep {
         top_shape_(problem.top.shape) {
     const auto* p = std::get_if<ConvolutionParams>(&problem.node->op);
     conv_groups_ = p ? p->groups : 1;
+    // Pixels: the library has no fast way back to so few channels.
+    if (p && problem.device == "cpu" && conv_groups_ == 1 && x_shape_.c() <= 4) pixels_ = *p;
     outputs_ = top_shape_.c();
     split_parts();
     collect_columns(problem);
@@ -146,6 +150,10 @@ class LinearStep final : public RelevanceStep {
         columns_.push_back({.map = term.input, .part = part});
         column = std::prev(columns_.end());
         ChosenOp chosen = create_op(problem.device, problem_of(problem, parts_[part]));
+        if (pixels_ && chosen.op->bottom_layout(0) != Layout::kPlain) {
+          pixels_.reset();
+          chosen = create_op(problem.device, problem_of(problem, parts_[part]));
+        }
         implementation_ = chosen.implementation;
         column->op = std::move(chosen.op);
         column->state = Buffer<std::byte>(column->op->state_bytes());
@@ -170,8 +178,8 @@ class LinearStep final : public RelevanceStep {
     OpProblem op{.params = problem.node->op,
                  .bottoms = {x_shape_},
                  .tops = {shape_of(part)},
-                 .bottom_layouts = {problem.values[0].layout},
-                 .propagate = {true},
+                 .bottom_layouts = {pixels_ ? Layout::kPlain : problem.values[0].layout},
+                 .propagate = {!pixels_},
                  .training = true,
                  .exact_zeros = true};
     if (auto* p = std::get_if<ConvolutionParams>(&op.params)) p->outputs *= part.groups;
@@ -307,7 +315,17 @@ class LinearStep final : public RelevanceStep {
     column.op->pack_param(0, weights.data(), column.params[0].data());
     if (column.params.size() > 1) column.op->pack_param(1, biases.data(), column.params[1].data());
     column.op->params_changed();
+    if (pixels_) keep_pixel_weights(column, weights, row);
     if (column.every_tap()) sum_taps(column, weights, row);
+  }
+
+  void keep_pixel_weights(Column& column, std::span<const float> weights, std::size_t row) const {
+    const auto width = static_cast<std::size_t>(cpu::pixel_row(*pixels_, x_shape_.c()));
+    const std::size_t outputs = weights.size() / row;
+    column.pixel_weights.assign(outputs * width, 0.0F);
+    for (std::size_t k = 0; k < outputs; ++k)
+      std::ranges::copy(weights.subspan(k * row, row),
+                        column.pixel_weights.begin() + static_cast<std::ptrdiff_t>(k * width));
   }
 
   // Per output of the layer, the sum over every tap of the column's weights.
@@ -414,9 +432,13 @@ class LinearStep final : public RelevanceStep {
   // R_bottom (+)= a(x) * (weights^T S).
   void send_down(Column& column, bool first, bool last, std::span<cpu::AbsorbedSums> absorbed) {
     const OpTensor& s = quotient_[column.part];
-    // backward may overwrite what it reads
-    if (!last) std::memcpy(partial_.data, s.data, bytes_of(s));
-    column.op->backward(0);
+    if (pixels_) {
+      cpu::pixel_shares(*pixels_, s, column.pixel_weights.data(), share_);
+    } else {
+      // backward may overwrite what it reads
+      if (!last) std::memcpy(partial_.data, s.data, bytes_of(s));
+      column.op->backward(0);
+    }
     if (column.every_tap()) {
       std::vector<cpu::ImageSums> arrived(absorbed.size());
       cpu::sum_per_image(share_, arrived);
@@ -434,6 +456,7 @@ class LinearStep final : public RelevanceStep {
   bool non_negative_, has_bias_;
   Shape x_shape_, top_shape_;
   std::int64_t conv_groups_ = 1, outputs_ = 0;
+  std::optional<ConvolutionParams> pixels_;  // a convolution over few channels, on the CPU
   std::string_view implementation_;
   std::vector<Part> parts_;
   std::vector<Column> columns_;

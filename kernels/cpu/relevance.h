@@ -79,6 +79,13 @@ void relevance_distributed(const ConvolutionParams& params, const DistributedRul
                            const OpTensor& x, const float* w, const float* b, const OpTensor& r_top,
                            const OpTensor& r_bottom, std::span<AbsorbedSums> absorbed);
 
+// share <- weights^T S of a convolution without groups over few channels. S in any layout; share
+// plain. weights: a row of pixel_row() floats per output, taps in Caffe's order (C, R, S), zeros
+// behind them.
+[[nodiscard]] std::int64_t pixel_row(const ConvolutionParams& params, std::int64_t channels);
+void pixel_shares(const ConvolutionParams& params, const OpTensor& s, const float* weights,
+                  const OpTensor& share);
+
 // Whether y = max(z, 0) can stand for z in a quotient: R is zero wherever y is not positive.
 [[nodiscard]] bool output_serves(const OpTensor& y, const OpTensor& r);
 
