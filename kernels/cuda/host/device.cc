@@ -1,0 +1,80 @@
+// A GPU as the engine sees it: memory of its pool, and one stream on which all of its work runs.
+#include <cstring>
+
+#include "kernels/cuda/host/resources.h"
+#include "kernels/cuda/reorder.h"
+
+namespace fovea::cuda {
+namespace {
+
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(int index) : index_(index), scope_(index), stream_(make_stream()) {}
+
+  [[nodiscard]] std::string name() const override { return str("cuda:", index_); }
+  [[nodiscard]] bool host_memory() const override { return false; }
+  [[nodiscard]] Stream stream() const { return {stream_.get()}; }
+
+  [[nodiscard]] void* allocate(std::size_t bytes) override {
+    void* data = nullptr;
+    check(cudaMallocAsync(&data, bytes, stream_.get()));
+    clear(data, bytes);
+    return data;
+  }
+  void release(void* data) noexcept override {
+    if (data) (void)cudaFreeAsync(data, stream_.get());
+  }
+  // Both wait: what they move is pageable. Input that shall travel beside kernels goes through
+  // pinned memory of its own.
+  void upload(void* to, const void* from, std::size_t bytes) override {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_.get()));
+    synchronize();
+  }
+  void download(void* to, const void* from, std::size_t bytes) override {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_.get()));
+    synchronize();
+  }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_.get()));
+  }
+  void clear(void* data, std::size_t bytes) override {
+    check(cudaMemsetAsync(data, 0, bytes, stream_.get()));
+  }
+  void synchronize() override { check(cudaStreamSynchronize(stream_.get())); }
+
+  void reorder(const OpTensor& from, const OpTensor& to) override {
+    cuda::reorder(*this, from, to);
+  }
+
+  // Once as it is, which loads the kernels and asks for their shared memory, then as a graph.
+  [[nodiscard]] std::function<void()> record(std::function<void()> work) override {
+    work();
+    const std::shared_ptr<OwnedGraphExec> graph =
+        std::make_shared<OwnedGraphExec>(capture(stream(), work));
+    return [graph, stream = stream()] { check(cudaGraphLaunch(graph->get(), stream.handle)); };
+  }
+
+ private:
+  int index_;
+  DeviceScope scope_;
+  OwnedStream stream_;
+};
+
+}  // namespace
+
+Stream stream_of(Device& device);
+Stream stream_of(Device& device) { return static_cast<CudaDevice&>(device).stream(); }
+
+std::shared_ptr<Device> open_device(int index);
+std::shared_ptr<Device> open_device(int index) {
+  int count = 0;
+  const cudaError_t code = cudaGetDeviceCount(&count);
+  require(code == cudaSuccess && count > 0,
+          "no device cuda: ", code == cudaSuccess ? "no GPU found" : cudaGetErrorString(code),
+          ", expected --device cpu | emulated | reference");
+  require(index >= 0 && index < count, "no device cuda:", index,
+          ", expected cuda:0 to cuda:", count - 1);
+  return std::make_shared<CudaDevice>(index);
+}
+
+}  // namespace fovea::cuda

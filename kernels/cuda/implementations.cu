@@ -1,0 +1,14 @@
+// Every operation of this folder, best first.
+#include "kernels/cuda/implementations.h"
+
+#include "kernels/cuda/device/target.cuh"
+
+namespace fovea::FOVEA_TARGET {
+
+extern const Implementation kLinear, kRelu;
+
+std::shared_ptr<Device> open_device(int index);
+
+Target target() { return {.implementations = {&kLinear, &kRelu}, .open = open_device}; }
+
+}  // namespace fovea::FOVEA_TARGET

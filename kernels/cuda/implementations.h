@@ -1,0 +1,26 @@
+// The kernels' operations, once per target, for engine/backend.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels/ops/device.h"
+#include "kernels/ops/op.h"
+
+namespace fovea {
+
+// A target that this build may have: its implementations, best first, and its devices.
+struct Target {
+  std::vector<const Implementation*> implementations;  // empty: not in this build
+  // Device `index`; Error when there is none.
+  std::shared_ptr<Device> (*open)(int index) = nullptr;
+};
+
+namespace cuda {
+[[nodiscard]] Target target();  // kernels/cuda by nvcc; kernels/absent otherwise
+}
+namespace emulated {
+[[nodiscard]] Target target();  // kernels/cuda by the host compiler; kernels/absent otherwise
+}
+
+}  // namespace fovea

@@ -1,0 +1,48 @@
+// The emulated device: guarded host memory, and work that is done when it is called for.
+#include <cstring>
+
+#include "kernels/cuda/reorder.h"
+#include "kernels/emulated/launch.h"
+#include "kernels/emulated/memory.h"
+
+namespace fovea::emulated {
+namespace {
+
+class EmulatedDevice final : public Device {
+ public:
+  [[nodiscard]] std::string name() const override { return "emulated"; }
+  // It lies in the host's memory, but code that touches it there would fail on a GPU.
+  [[nodiscard]] bool host_memory() const override { return false; }
+
+  [[nodiscard]] void* allocate(std::size_t bytes) override {
+    void* data = allocate_global(bytes);
+    std::memset(data, 0, bytes);
+    return data;
+  }
+  void release(void* data) noexcept override { release_global(data); }
+  void upload(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
+  void download(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+  void clear(void* data, std::size_t bytes) override {
+    if (bytes > 0) std::memset(data, 0, bytes);
+  }
+  void synchronize() override {}
+  void reorder(const OpTensor& from, const OpTensor& to) override {
+    emulated::reorder(*this, from, to);
+  }
+};
+
+}  // namespace
+
+Stream stream_of(Device&);
+Stream stream_of(Device&) { return {}; }
+
+std::shared_ptr<Device> open_device(int);
+std::shared_ptr<Device> open_device(int index) {
+  require(index == 0, "no device emulated:", index, ", expected emulated");
+  return std::make_shared<EmulatedDevice>();
+}
+
+}  // namespace fovea::emulated
