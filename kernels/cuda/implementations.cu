@@ -5,10 +5,12 @@
 
 namespace fovea::FOVEA_TARGET {
 
-extern const Implementation kLinear, kRelu;
+extern const Implementation kLinear, kLinearBf16, kLinearTf32, kRelu;
 
 std::shared_ptr<Device> open_device(int index);
 
-Target target() { return {.implementations = {&kLinear, &kRelu}, .open = open_device}; }
+Target target() {
+  return {.implementations = {&kLinearBf16, &kLinearTf32, &kLinear, &kRelu}, .open = open_device};
+}
 
 }  // namespace fovea::FOVEA_TARGET
