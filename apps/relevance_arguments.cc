@@ -167,7 +167,8 @@ void add_walk_options(CLI::App& app, WalkArguments& a) {
   app.add_option("--first", a.first, "layer (name or index) where the walk ends");
   app.add_option("--last", a.last, "layer where it starts (the last inner product)");
   app.add_option("--channels", a.channels,
-                 "LAYER:C,C,...: relevance passes the layer through these channels only");
+                 "LAYER:C,C,...: relevance passes the layer through these channels only")
+      ->allow_extra_args(false);
 }
 
 void add_output_options(CLI::App& app, OutputArguments& a) {
