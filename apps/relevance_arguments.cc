@@ -75,7 +75,7 @@ void report_unused(const RuleArguments& a, const Composite& composite, const Gra
            return p && p->groups > 1;
          }),
          "--toolbox-group-bias");
-  report(a.steps.has_value(), composite.repeat.kind != RepeatKind::kOnce, "--steps");
+  report(a.steps.has_value(), composite.repeat.kind != RepeatKind::kOnce, "--walks");
   report(a.noise.has_value(), composite.repeat.kind == RepeatKind::kSmoothGrad, "--noise");
 }
 
@@ -143,7 +143,7 @@ void add_rule_options(CLI::App& app, RuleArguments& a) {
   app.add_option("--eps", a.epsilon, "epsilon of the epsilon rules (as the rule says)");
   app.add_option("--beta", a.beta, "beta of alpha-beta; alpha = 1 + beta (1)");
   app.add_option("--gamma", a.gamma, "gamma of the gamma rule (0.25)");
-  app.add_option("--steps", a.steps, "walks of integrated-gradients and smoothgrad (32)");
+  app.add_option("--walks", a.steps, "walks of integrated-gradients and smoothgrad (32)");
   app.add_option("--noise", a.noise, "noise of smoothgrad, of the image's range (0.15)");
   app.add_option("--lrn", a.lrn, "identity | taylor | toolbox | gradient");
   app.add_option("--max-pooling", a.max_pooling, "winner | average");
@@ -167,7 +167,8 @@ void add_walk_options(CLI::App& app, WalkArguments& a) {
   app.add_option("--first", a.first, "layer (name or index) where the walk ends");
   app.add_option("--last", a.last, "layer where it starts (the last inner product)");
   app.add_option("--channels", a.channels,
-                 "LAYER:C,C,...: relevance passes the layer through these channels only");
+                 "LAYER:C,C,...: relevance passes the layer through these channels only")
+      ->allow_extra_args(false);
 }
 
 void add_output_options(CLI::App& app, OutputArguments& a) {

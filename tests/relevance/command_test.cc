@@ -120,6 +120,7 @@ TEST_F(RelevanceCommand, SaysWhatIsWrongInOneLine) {
   mistake({"--target", "label"}, "no label for image 0");
   mistake({"--channels", "conv1:8"}, "expected one below 8");
   mistake({"--channels", "conv1"}, "expected LAYER:C,C");
+  mistake({"--channels", "conv1:1", "--channels", "fc:7"}, "expected one below 6");
   mistake({"--start-relevance", "much"}, "expected score | X");
   mistake({"--rule", "z-box"}, "no mean image for layer conv1");
   mistake({"--rule", "toolbox-102"}, "no --flat-until");
