@@ -35,7 +35,9 @@ void bench_net(const BenchArguments& a) {
   if (!train) graph = prune_to(graph, {graph.nodes.back().tops[0]});
   std::int64_t macs = 0;
   for (const Node& node : graph.nodes) macs += multiply_accumulates(graph, node);
-  Executor executor(std::move(graph), {.device = resolve_device(), .training = train});
+  ExecutorOptions execution = resolve_execution();
+  execution.training = train;
+  Executor executor(std::move(graph), execution);
   fill_params(executor, common().seed);
   const TensorView<float> x = executor.input("data");
   for (std::int64_t i = 0; i < x.count(); ++i)
@@ -65,7 +67,9 @@ void bench_net(const BenchArguments& a) {
                        {"mode", a.mode},
                        {"batch", a.batch},
                        {"threads", omp_get_max_threads()},
-                       {"device", resolve_device()},
+                       {"device", execution.device},
+                       {"precision", common().precision},
+                       {"engine", common().engine},
                        {"images_per_s", rate},
                        {"images_per_s_min", *std::ranges::min_element(rates)},
                        {"images_per_s_max", *std::ranges::max_element(rates)},
@@ -75,9 +79,9 @@ void bench_net(const BenchArguments& a) {
                        {"peak_bytes", executor.peak_bytes()},
                        {"runs", rates.size()}};
   if (common().json) return print_json(result);
-  std::cout << a.net << ", " << a.mode << ", batch " << a.batch << ": " << std::fixed
-            << std::setprecision(1) << rate << " images/s ("
-            << result["images_per_s_min"].get<double>() << " to "
+  std::cout << a.net << ", " << a.mode << ", batch " << a.batch << ", " << common().precision
+            << ", engine " << common().engine << ": " << std::fixed << std::setprecision(1) << rate
+            << " images/s (" << result["images_per_s_min"].get<double>() << " to "
             << result["images_per_s_max"].get<double>() << "), " << rate * flop_per_image * 1e-9
             << " GFLOP/s (" << std::setprecision(0) << 100 * rate * flop_per_image / peak
             << " % of the peak measured now), " << executor.peak_bytes() / 1000000 << " MB\n";

@@ -24,6 +24,8 @@ class Explanation {
  public:
   explicit Explanation(const Arguments& a) : a_(a), inputs_(a.input) {
     const Graph graph = inputs_.graph();
+    require(common().precision == "fp32", "no precision ", common().precision,
+            " for relevance, expected fp32");
     analyzer_ = make_analyzer(inputs_, graph,
                               {.composite = composite_of(a.rule, graph),
                                .device = resolve_device(),
