@@ -50,8 +50,9 @@ Subject net_subject(const BenchArguments& a) {
   if (!train) graph = prune_to(graph, {graph.nodes.back().tops[0]});
   std::int64_t macs = 0;
   for (const Node& node : graph.nodes) macs += multiply_accumulates(graph, node);
-  const auto executor = std::make_shared<Executor>(
-      std::move(graph), ExecutorOptions{.device = resolve_device(), .training = train});
+  ExecutorOptions execution = resolve_execution();
+  execution.training = train;
+  const auto executor = std::make_shared<Executor>(std::move(graph), execution);
   fill_params(*executor, common().seed);
   fill_input(*executor);
   Subject subject{.step = [executor] { executor->forward(); },
@@ -68,6 +69,8 @@ Subject net_subject(const BenchArguments& a) {
 
 // Forward and a whole relevance walk from class 0 of every image.
 Subject relevance_subject(const BenchArguments& a) {
+  require(common().precision == "fp32", "no precision ", common().precision,
+          " for relevance, expected fp32");
   const Graph graph =
       build_graph(load_net(resolve_net(a.net), {.phase = Phase::kDeploy, .batch = a.batch}));
   Shape image = graph.tensors[static_cast<std::size_t>(graph.inputs[0])].shape;
@@ -106,6 +109,8 @@ void bench_net(const BenchArguments& a) {
                  {"batch", a.batch},
                  {"threads", omp_get_max_threads()},
                  {"device", resolve_device()},
+                 {"precision", common().precision},
+                 {"engine", common().engine},
                  {"images_per_s", rate},
                  {"images_per_s_min", *std::ranges::min_element(rates)},
                  {"images_per_s_max", *std::ranges::max_element(rates)},
@@ -123,8 +128,9 @@ void bench_net(const BenchArguments& a) {
   }
   if (common().json) return print_json(result);
   std::cout << a.net << ", " << a.mode << (a.mode == "relevance" ? " by " + a.rule : "")
-            << ", batch " << a.batch << ": " << std::fixed << std::setprecision(1) << rate
-            << " images/s (" << result["images_per_s_min"].get<double>() << " to "
+            << ", batch " << a.batch << ", " << common().precision << ", engine " << common().engine
+            << ": " << std::fixed << std::setprecision(1) << rate << " images/s ("
+            << result["images_per_s_min"].get<double>() << " to "
             << result["images_per_s_max"].get<double>() << "), " << speed.str()
             << subject.peak_bytes() / 1000000 << " MB\n";
 }

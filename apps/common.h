@@ -14,7 +14,7 @@ namespace fovea::apps {
 // rules).
 struct CommonOptions {
   std::string device = "auto";
-  std::string engine = "auto";
+  std::string engine = "ordered";
   std::string precision = "fp32";
   int threads = 0;  // 0: every core
   std::uint64_t seed = 0;

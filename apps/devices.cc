@@ -13,9 +13,11 @@ namespace {
 void devices() {
   Json list = Json::array();
   for (const std::string_view device : known_devices()) {
+    std::vector<std::string_view> precisions;
+    for (const Precision p : known_precisions(device)) precisions.push_back(enum_name(p));
     list.push_back({{"name", device},
                     {"threads", device == "cpu" ? omp_get_max_threads() : 1},
-                    {"precisions", {"fp32"}},
+                    {"precisions", precisions},
                     {"about", device == "cpu" ? "oneDNN and own vectorised operations"
                                               : "plain loops in double, for checking"}});
   }

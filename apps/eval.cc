@@ -82,7 +82,7 @@ Evaluation evaluate_crops(TrainConfig config, const Store& store, const View& vi
                                            source.batch_shape().n(), classes);
   // The main head is the last layer of every net of the study.
   const Graph graph = build_graph(net);
-  Executor executor(prune_to(graph, {graph.nodes.back().tops[0]}), {.device = resolve_device()});
+  Executor executor(prune_to(graph, {graph.nodes.back().tops[0]}), resolve_execution());
   const WeightReport report = load_weights(executor, model.file, model.path);
   require(report.missing.empty(), "missing weights in ", model.path, ": ",
           report.missing.empty() ? "" : report.missing[0]);

@@ -25,8 +25,10 @@ void add_common_options(CLI::App& app) {
   app.add_option("--device", o.device, "auto | cpu | reference | cuda[:N]")
       ->capture_default_str()
       ->group("Everywhere");
-  app.add_option("--engine", o.engine, "own | library | auto")
-      ->check(CLI::IsMember({"own", "library", "auto"}))
+  app.add_option("--engine", o.engine,
+                 "ordered (the fixed list, best first) | own | library | auto (the fastest "
+                 "here, measured once and kept in the cache folder)")
+      ->check(CLI::IsMember({"ordered", "own", "library", "auto"}))
       ->capture_default_str()
       ->group("Everywhere");
   app.add_option("--precision", o.precision, "fp32 | tf32 | bf16")

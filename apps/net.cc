@@ -34,9 +34,10 @@ std::map<int, std::string> implementations_by_node(const Executor& executor) {
 
 void show(const ShowArguments& a) {
   const Phase phase = a.phase == "train" ? Phase::kTrain : Phase::kDeploy;
+  ExecutorOptions execution = resolve_execution();
+  execution.training = phase == Phase::kTrain;
   const Executor executor(
-      build_graph(load_net(resolve_net(a.net), {.phase = phase, .batch = a.batch})),
-      {.device = resolve_device(), .training = phase == Phase::kTrain});
+      build_graph(load_net(resolve_net(a.net), {.phase = phase, .batch = a.batch})), execution);
   const Graph& graph = executor.graph();
   const auto implementations = implementations_by_node(executor);
   Json layers = Json::array();
@@ -122,7 +123,9 @@ void forward(const ForwardArguments& a) {
   Graph graph = build_graph(model_net(model, a.net, x.shape.n()));
   // Without --dump only what the main output, the last layer's, needs.
   if (a.dump.empty()) graph = prune_to(graph, {graph.nodes.back().tops[0]});
-  Executor executor(std::move(graph), {.device = resolve_device(), .keep_all = !a.dump.empty()});
+  ExecutorOptions execution = resolve_execution();
+  execution.keep_all = !a.dump.empty();
+  Executor executor(std::move(graph), execution);
   load_all_weights(executor, a.weights);
   const TensorView<float> input = executor.input(executor.graph().tensors[0].blob);
   require(input.shape == x.shape, "wrong array in ", a.input, ": ", x.shape, ", expected ",

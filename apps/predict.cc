@@ -24,7 +24,7 @@ void predict(const PredictArguments& a) {
   Model model = read_model(a.weights);
   if (!a.mean.empty()) model.mean = read_mean(a.mean);
   const Graph graph = build_graph(model_net(model, a.net, 1));
-  Executor executor(prune_to(graph, {graph.nodes.back().tops[0]}), {.device = resolve_device()});
+  Executor executor(prune_to(graph, {graph.nodes.back().tops[0]}), resolve_execution());
   load_all_weights(executor, a.weights);
   const TensorView<float> input = executor.input(graph.tensors[0].blob);
   const int crop = static_cast<int>(input.shape.h());

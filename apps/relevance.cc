@@ -42,6 +42,8 @@ Tensor<float> unit_scores(const Tensor<float>& scores) {
 class Explanation {
  public:
   explicit Explanation(const Arguments& a) : a_(a), inputs_(a.input) {
+    require(common().precision == "fp32", "no precision ", common().precision,
+            " for relevance, expected fp32");
     Graph graph = inputs_.graph();
     const AnalyzerOptions options{.composite = composite_of(a.rule, graph),
                                   .device = resolve_device(),

@@ -1,6 +1,7 @@
 #include "apps/resolve.h"
 
 #include "apps/common.h"
+#include "engine/backend/registry.h"
 #include "engine/core/file.h"
 #include "engine/graph/net_json.h"
 #include "engine/io/weights.h"
@@ -31,6 +32,14 @@ std::string resolve_device() {
   require(!device.starts_with("cuda"), "no device ", device,
           ": this build has no CUDA backend, expected cpu | reference");
   return device;
+}
+
+ExecutorOptions resolve_execution() {
+  ExecutorOptions options{.device = resolve_device()};
+  read_json(Json(common().precision), options.precision, "--precision");
+  read_json(Json(common().engine), options.engine, "--engine");
+  require_precision(options.device, options.precision);
+  return options;
 }
 
 Model read_model(const fs::path& weights) {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "engine/core/tensor.h"
-#include "engine/graph/graph.h"
+#include "engine/graph/executor.h"
 #include "engine/io/safetensors.h"
 
 namespace fovea::apps {
@@ -15,6 +15,9 @@ namespace fovea::apps {
 
 // "auto" and "cpu" -> "cpu"; Error for what this build has not.
 [[nodiscard]] std::string resolve_device();
+
+// What --device, --precision and --engine say of a net's execution. Error for what there is not.
+[[nodiscard]] ExecutorOptions resolve_execution();
 
 // A weight file that knows how it wants to be fed (written by `fovea train`).
 struct Model {

@@ -88,9 +88,11 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   const auto classes = static_cast<std::int64_t>(column.classes.size());
   const NetDefinition net =
       configured_net(config, net_file, Phase::kTrain, config.data.batch, classes);
-  const std::string device = resolve_device(), scores = scores_blob(net);
-  Executor executor(build_graph(net),
-                    {.device = device, .training = true, .keep = {scores}, .seed = config.seed});
+  const std::string scores = scores_blob(net);
+  ExecutorOptions execution = resolve_execution();
+  const std::string device = execution.device;
+  execution.training = true, execution.keep = {scores}, execution.seed = config.seed;
+  Executor executor(build_graph(net), execution);
   fill_params(executor, config.seed);
   if (!config.weights.empty())
     print_report(load_weights(executor, read_weights(config.weights), config.weights),
@@ -116,6 +118,11 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   const std::int64_t batch = config.data.batch * config.solver.iter_size;
   loading.first_batch = done * config.solver.iter_size;
   write_file(folder / "config.json", write_json(config).dump(2) + "\n");
+  // What was measured to be the fastest decides the bits: a resumed run must have the same.
+  std::string measured;
+  if (execution.engine == EngineChoice::kAuto) {
+    for (const StepInfo& step : executor.steps()) measured += step.implementation + " ";
+  }
   Loader loader(store, loading);
   std::optional<Progress> progress;
   TrainOptions options{.folder = folder,
@@ -123,6 +130,8 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
                        .resume = a.resume,
                        .made_with = {{"device", device},
                                      {"precision", common().precision},
+                                     {"engine", common().engine},
+                                     {"measured", measured},
                                      {"threads", omp_get_max_threads()},
                                      {"arithmetic", cpu::arithmetic_description()}},
                        .resume_anyway = common().force,
@@ -131,7 +140,8 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
                                        {"view", view.name},
                                        {"seed", config.seed},
                                        {"device", device},
-                                       {"precision", "fp32"},
+                                       {"precision", common().precision},
+                                       {"engine", common().engine},
                                        {"threads", omp_get_max_threads()},
                                        {"ranks", 1}},
                        .scores = scores,
@@ -146,8 +156,8 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
                            },
                        .stop = &interrupted};
   talk(str("training ", config.net, " on ", view.name, ": ", view.records.size(), " images, ",
-           classes, " classes, device ", device, ", fp32, ", omp_get_max_threads(),
-           " threads, seed ", config.seed));
+           classes, " classes, device ", device, ", ", common().precision, ", engine ",
+           common().engine, ", ", omp_get_max_threads(), " threads, seed ", config.seed));
   progress.emplace("training", done * batch);
   const TensorView<float> images = executor.input("data");
   const std::span<float> labels = executor.input("label").span();
@@ -161,8 +171,7 @@ void run(const Arguments& a) {
   TrainConfig config = load_config(a.config, a.settings);
   if (a.max_iter > 0) config.solver.max_iter = a.max_iter;
   if (a.seed_given) config.seed = common().seed;
-  require(common().precision == "fp32", "no precision ", common().precision,
-          " for training on this device, expected fp32");
+  (void)resolve_execution();  // refused before anything is opened
   const Store store(a.store);
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);

@@ -22,9 +22,9 @@ def run(command):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def fovea(net, mode, batch, args):
+def fovea(net, mode, batch, args, precision):
     return run([str(args.fovea), "bench", "net", net, "--mode", mode, "--batch", str(batch), "--threads",
-                str(args.threads), "--seconds", str(args.seconds), "--json", "--quiet"])
+                str(args.threads), "--seconds", str(args.seconds), "--precision", precision, "--json", "--quiet"])
 
 
 def bound(net, mode, batch, args):
@@ -32,9 +32,9 @@ def bound(net, mode, batch, args):
                 "--threads", str(args.threads)])
 
 
-def torch(net, mode, batch, args):
+def torch(net, mode, batch, args, precision):
     return run([sys.executable, str(ROOT / "bench/peers/torch_bench.py"), net, "--mode", mode, "--batch", str(batch),
-                "--threads", str(args.threads), "--seconds", str(args.seconds)])
+                "--threads", str(args.threads), "--seconds", str(args.seconds), "--precision", precision])
 
 
 def main():
@@ -44,6 +44,8 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="a run of its own for bf16; the bound stays "
+                        "that of fp32")
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
     lines = ["| net | mode | batch | Fovea images/s | PyTorch images/s | ratio | bound images/s | of the bound "
@@ -52,9 +54,9 @@ def main():
         for mode, batch in (("train", BATCHES[net]), ("forward", 1), ("forward", 32)):
             ours, theirs, bounds, variants = [], [], [], set()
             for _ in range(args.rounds):
-                ours.append(fovea(net, mode, batch, args)["images_per_s"])
+                ours.append(fovea(net, mode, batch, args, args.precision)["images_per_s"])
                 bounds.append(bound(net, mode, batch, args)["images_per_s"])
-                peer = torch(net, mode, batch, args)
+                peer = torch(net, mode, batch, args, args.precision)
                 theirs.append(peer["images_per_s"])
                 variants.add(peer["variant"])
             ratio = statistics.median(a / b for a, b in zip(ours, theirs))

@@ -11,16 +11,20 @@ import torch
 from torch_nets import NETS
 
 
-def make_step(name, mode, batch, memory_format):
+def make_step(name, mode, batch, memory_format, precision):
     build, size, _ = NETS[name]
     torch.manual_seed(0)
+
+    def autocast():
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
+
     net = build().to(memory_format=memory_format)
     x = torch.randn(batch, 3, size, size).to(memory_format=memory_format)
     if mode == "forward":
         net.eval()
 
         def forward():
-            with torch.inference_mode():
+            with torch.inference_mode(), autocast():
                 net(x)
 
         return forward
@@ -31,11 +35,12 @@ def make_step(name, mode, batch, memory_format):
 
     def train():
         optimizer.zero_grad(set_to_none=True)
-        out = net(x)
-        if isinstance(out, tuple):
-            total = loss(out[0], labels) + 0.3 * loss(out[1], labels) + 0.3 * loss(out[2], labels)
-        else:
-            total = loss(out, labels)
+        with autocast():
+            out = net(x)
+            if isinstance(out, tuple):
+                total = loss(out[0], labels) + 0.3 * loss(out[1], labels) + 0.3 * loss(out[2], labels)
+            else:
+                total = loss(out, labels)
         total.backward()
         optimizer.step()
 
@@ -60,10 +65,11 @@ def main():
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="bf16: by autocast")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     batch = args.batch or NETS[args.net][2]
-    rates = {label: rate(make_step(args.net, args.mode, batch, fmt), batch, args.seconds)
+    rates = {label: rate(make_step(args.net, args.mode, batch, fmt, args.precision), batch, args.seconds)
              for label, fmt in (("contiguous", torch.contiguous_format), ("channels_last", torch.channels_last))}
     best = max(rates, key=rates.get)
     print(json.dumps({"net": args.net, "mode": args.mode, "batch": batch, "threads": args.threads,

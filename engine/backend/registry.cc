@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "engine/backend/autotune.h"
 #include "engine/core/fields.h"
 #include "kernels/cpu/implementations.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/reference/ops.h"
 
 namespace fovea {
@@ -13,7 +15,10 @@ namespace {
 // nothing against it.
 const std::vector<const Implementation*> kCpu = {
     &kCpuWinogradConvolution,
+    &kOnednnBf16Convolution,
     &kOnednnConvolution,
+    &kOnednnDirectConvolution,
+    &kOnednnBf16InnerProduct,
     &kOnednnInnerProduct,
     &kCpuPooling,
     &kCpuBlockedLrn,
@@ -37,6 +42,23 @@ std::vector<const Implementation*> implementations(std::string_view device, cons
   throw Error(str("unknown device: '", device, "', expected cpu | reference"));
 }
 
+std::vector<Precision> known_precisions(std::string_view device) {
+  std::vector<Precision> known{Precision::kFp32};
+  if (device == "cpu" && cpu::has_bf16()) known.push_back(Precision::kBf16);
+  return known;
+}
+
+void require_precision(std::string_view device, Precision precision) {
+  std::string names;
+  for (const Precision known : known_precisions(device)) {
+    if (known == precision) return;
+    names += str(names.empty() ? "" : " | ", enum_name(known));
+  }
+  const bool lacks = device == "cpu" && precision == Precision::kBf16;
+  throw Error(str("no precision ", enum_name(precision), " on device ", device,
+                  lacks ? ": this processor has no avx512_bf16" : "", ", expected ", names));
+}
+
 ChosenOp create_op(std::string_view device, const OpProblem& problem, EngineChoice engine) {
   std::vector<const Implementation*> candidates = implementations(device, problem.params);
   if (engine == EngineChoice::kOwn)
@@ -45,10 +67,18 @@ ChosenOp create_op(std::string_view device, const OpProblem& problem, EngineChoi
     std::ranges::stable_partition(candidates,
                                   [](auto* c) { return c->origin == Origin::kLibrary; });
   std::string reasons;
+  std::vector<const Implementation*> able;
   for (const Implementation* candidate : candidates) {
     const std::string reason = candidate->supports(problem);
-    if (reason.empty()) return {candidate->create(problem), candidate->name};
-    reasons += str(reasons.empty() ? "" : "; ", candidate->name, ": ", reason);
+    if (reason.empty()) able.push_back(candidate);
+    if (!reason.empty()) reasons += str(reasons.empty() ? "" : "; ", candidate->name, ": ", reason);
+    if (!able.empty() && engine != EngineChoice::kAuto) break;
+  }
+  // The plain loops are for checking; nothing that stands in front of them is slower.
+  if (able.size() > 1 && able.back() == &kReferenceImplementation) able.pop_back();
+  if (!able.empty()) {
+    const Implementation* chosen = fastest(device, problem, able);
+    return {chosen->create(problem), chosen->name};
   }
   throw Error(str("no implementation on device ", device, ": ", reasons));
 }

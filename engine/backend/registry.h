@@ -19,6 +19,10 @@ namespace fovea {
 [[nodiscard]] std::vector<const Implementation*> implementations(std::string_view device,
                                                                  const OpParams& op);
 
+// Precisions that `device` computes in here; Error with one line where `precision` is not one.
+[[nodiscard]] std::vector<Precision> known_precisions(std::string_view device);
+void require_precision(std::string_view device, Precision precision);
+
 struct ChosenOp {
   std::unique_ptr<Op> op;
   std::string_view implementation;

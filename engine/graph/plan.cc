@@ -262,6 +262,7 @@ class Planner {
 }  // namespace
 
 Plan make_plan(const Graph& graph, const ExecutorOptions& options) {
+  require_precision(options.device, options.precision);
   return Planner(graph, options).run();
 }
 

@@ -55,13 +55,33 @@ inline std::optional<Layout> layout_of(const MemoryDesc& md, const Shape& shape)
   return std::nullopt;
 }
 
+inline Dims dims_in(const MemoryDesc& md) {
+#if DNNL_VERSION_MAJOR >= 3
+  return md.get_dims();
+#else
+  return md.dims();
+#endif
+}
+
+// The same dimensions, in a format that the library shall choose.
+inline MemoryDesc any_format(const MemoryDesc& md, dnnl::memory::data_type type) {
+  return {dims_in(md), type, Tag::any};
+}
+
+// The same format for bf16 numbers; one of the tags below or an (N, C) matrix.
+inline MemoryDesc in_bf16(const MemoryDesc& md) {
+  const Dims dims = dims_in(md);
+  const auto type = dnnl::memory::data_type::f32;
+  for (const Tag tag : {Tag::nChw16c, Tag::nChw8c, Tag::nchw, Tag::nhwc, Tag::nc}) {
+    if ((tag == Tag::nc) != (dims.size() == 2)) continue;
+    if (md == MemoryDesc(dims, type, tag)) return {dims, dnnl::memory::data_type::bf16, tag};
+  }
+  throw Error("internal error: a format of activations that is none of ours");
+}
+
 // The format of one image of several.
 inline MemoryDesc one_image(const MemoryDesc& several) {
-#if DNNL_VERSION_MAJOR >= 3
-  Dims dims = several.get_dims();
-#else
-  Dims dims = several.dims();
-#endif
+  Dims dims = dims_in(several);
   const Dims origin(dims.size(), 0);
   dims[0] = 1;
   return several.submemory_desc(dims, origin);

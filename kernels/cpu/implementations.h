@@ -6,7 +6,10 @@
 namespace fovea {
 
 extern const Implementation kCpuWinogradConvolution;
+extern const Implementation kOnednnBf16Convolution;
 extern const Implementation kOnednnConvolution;
+extern const Implementation kOnednnDirectConvolution;
+extern const Implementation kOnednnBf16InnerProduct;
 extern const Implementation kOnednnInnerProduct;
 extern const Implementation kCpuPooling;
 extern const Implementation kCpuBlockedLrn;

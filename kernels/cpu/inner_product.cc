@@ -17,7 +17,12 @@ Layout readable(const Shape& x, Layout delivered) {
   return x.rank() == 4 && x.c() % channel_block(delivered) == 0 ? delivered : Layout::kPlain;
 }
 
-std::unique_ptr<Op> create(const OpProblem& problem) {
+struct Planned {
+  LinearDescs descs;
+  LinearPlan plan;
+};
+
+Planned plan_product(const OpProblem& problem) {
   const auto& p = std::get<InnerProductParams>(problem.params);
   const Shape& x = problem.bottoms[0];
   const std::int64_t inputs = x.count_from(1);
@@ -43,11 +48,22 @@ std::unique_ptr<Op> create(const OpProblem& problem) {
   plan.plain = desc(w_dims, Tag::oihw);
   plan.ordered = desc(w_dims, tag_of(plan.bottom));
   plan.flat = desc({p.outputs, inputs}, Tag::ab);
-  if (!problem.training) return make_linear_op(std::move(plan));
+  if (!problem.training) return {descs, std::move(plan)};
   if (problem.propagate[0])
     plan.backward_data = backward_data_pass<ProductBackwardData>(descs, forward);
   plan.backward_weights = backward_weights_pass<ProductBackwardWeights>(descs, forward);
-  return make_linear_op(std::move(plan));
+  return {descs, std::move(plan)};
+}
+
+std::unique_ptr<Op> create(const OpProblem& problem) {
+  return make_linear_op(plan_product(problem).plan);
+}
+
+std::unique_ptr<Op> create_bf16(const OpProblem& problem) {
+  Planned planned = plan_product(problem);
+  use_bf16<ProductForward, ProductBackwardData, ProductBackwardWeights>(problem, planned.descs,
+                                                                        planned.plan);
+  return make_linear_op(std::move(planned.plan));
 }
 
 std::string supports(const OpProblem& problem) {
@@ -60,5 +76,12 @@ std::string supports(const OpProblem& problem) {
 
 const Implementation kOnednnInnerProduct{"onednn:inner_product", supports, create,
                                          Origin::kLibrary};
+
+const Implementation kOnednnBf16InnerProduct{"onednn:bf16_inner_product",
+                                             [](const OpProblem& problem) {
+                                               const std::string reason = supports(problem);
+                                               return reason.empty() ? no_bf16(problem) : reason;
+                                             },
+                                             create_bf16, Origin::kLibrary};
 
 }  // namespace fovea

@@ -35,4 +35,10 @@ std::string arithmetic_description() {
              isa_name(dnnl::get_effective_cpu_isa()));
 }
 
+bool has_bf16() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto bf16 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (isa & bf16) == bf16;  // sets of instructions as sets of bits
+}
+
 }  // namespace fovea::cpu

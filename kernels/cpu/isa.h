@@ -10,4 +10,7 @@ namespace fovea::cpu {
 // here.
 [[nodiscard]] std::string arithmetic_description();
 
+// The processor multiplies bf16 numbers, and the library makes use of that.
+[[nodiscard]] bool has_bf16();
+
 }  // namespace fovea::cpu

@@ -2,6 +2,8 @@
 // allocations leaves it out.
 #pragma once
 
+#include <atomic>
+
 namespace fovea::cpu {
 
 class LibraryCall {
@@ -13,8 +15,9 @@ class LibraryCall {
   [[nodiscard]] static bool active() { return depth() > 0; }
 
  private:
-  static int& depth() {
-    static thread_local int value = 0;
+  // Of all threads, for the library's worker threads allocate too.
+  static std::atomic<int>& depth() {
+    static std::atomic<int> value{0};
     return value;
   }
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/buffer.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/cpu/reorder.h"
 
 namespace fovea::cpu {
@@ -20,9 +21,12 @@ class LinearOp final : public Op {
     for (const LinearPass* pass : {&plan_.backward_data, &plan_.backward_weights}) {
       if (converts(*pass)) copy_bytes_ = std::max(copy_bytes_, pass->weights.get_size());
     }
-    src_gradient_bytes_ = aligned(plan_.src_gradient.get_size());
     if (converts(plan_.forward))
-      ready_ = Buffer<float>(plan_.forward.weights.get_size() / sizeof(float));
+      ready_ = Buffer<float>(plan_.forward.weights.get_size() / sizeof(float) + 1);
+    src_copy_bytes_ = std::max(aligned(plan_.forward.src.get_size()),
+                               aligned(plan_.backward_weights.src.get_size()));
+    grad_copy_bytes_ = std::max(aligned(plan_.backward_data.top_grad.get_size()),
+                                aligned(plan_.backward_weights.top_grad.get_size()));
   }
 
   [[nodiscard]] Layout bottom_layout(std::size_t) const override { return plan_.bottom; }
@@ -56,7 +60,8 @@ class LinearOp final : public Op {
   }
 
   [[nodiscard]] std::size_t scratch_bytes() const override {
-    return scratchpad_bytes_ + src_gradient_bytes_ + copy_bytes_ + whole_gradient_bytes_;
+    return scratchpad_bytes_ + aligned(copy_bytes_) + whole_gradient_bytes_ + src_copy_bytes_ +
+           grad_copy_bytes_;
   }
   [[nodiscard]] bool backward_reads_tops() const override { return plan_.relu_slope.has_value(); }
 
@@ -76,16 +81,17 @@ class LinearOp final : public Op {
     Op::bind(binding);
     top_grad_ = binding_.top_grads[0];
     if (whole_gradient_bytes_ > 0) {
-      top_grad_.data = reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_ +
-                                                src_gradient_bytes_ + copy_bytes_);
+      top_grad_.data = part(scratchpad_bytes_ + aligned(copy_bytes_));
       top_grad_.pitch = 0;
     }
     float* bias = has_bias() ? binding_.params[kBias] : nullptr;
     float* weights = ready_.size() > 0 ? ready_.data() : binding_.params[kWeights];
     forward_.clear();
+    bind_rounding();
     const OpTensor &x = binding_.bottoms[0], &y = binding_.tops[0];
     if (!forward_of_one_.primitive) {
-      forward_.push_back(start(plan_.forward, {{DNNL_ARG_SRC, plan_.src, x.data},
+      const auto& [src, data] = rounded_src(plan_.forward);
+      forward_.push_back(start(plan_.forward, {{DNNL_ARG_SRC, src, data},
                                                {DNNL_ARG_WEIGHTS, plan_.forward.weights, weights},
                                                {DNNL_ARG_BIAS, plan_.bias, bias},
                                                {DNNL_ARG_DST, plan_.dst, y.data}}));
@@ -101,15 +107,17 @@ class LinearOp final : public Op {
     if (plan_.backward_weights.primitive) bind_backward_weights();
   }
 
-  // By way of Caffe's order, the only one from which the library converts into Winograd's.
+  // Into Winograd's order by way of Caffe's, the only one from which the library converts.
   void params_changed() override {
     if (ready_.size() == 0) return;
+    if (rounds_weights()) return to_forward_.run();
     const Buffer<float> plain(plan_.plain.get_size() / sizeof(float));
     unpack_param(kWeights, binding_.params[kWeights], plain.data());
     convert(plan_.plain, plain.data(), plan_.forward.weights, ready_.data());
   }
 
   void forward(std::uint64_t) override {
+    if (rounds_src(plan_.forward)) round_src_.run();
     for (const BoundPrimitive& pass : forward_) pass.run();
   }
 
@@ -119,14 +127,15 @@ class LinearOp final : public Op {
     } else if (top_grad_.data != binding_.top_grads[0].data) {
       reorder(binding_.top_grads[0], top_grad_);
     }
+    if (grad_copy_bytes_ > 0) round_grad_.run();
     if (wants_param_grads_) {
+      if (rounds_src(plan_.backward_weights)) round_src_.run();
       backward_weights_.run();
       if (converts(plan_.backward_weights) && binding_.param_grads[kWeights]) from_gradient_.run();
     }
     if (plan_.backward_data.primitive && binding_.bottom_grads[0].data) {
       if (converts(plan_.backward_data)) to_data_.run();
       backward_data_.run();
-      if (src_gradient_bytes_ > 0) from_src_gradient_.run();
     }
   }
 
@@ -141,8 +150,43 @@ class LinearOp final : public Op {
   [[nodiscard]] bool converts(const LinearPass& pass) const {
     return pass.primitive && pass.weights != plan_.weights;
   }
-  [[nodiscard]] float* copy() const {
-    return reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_ + src_gradient_bytes_);
+  [[nodiscard]] float* part(std::size_t bytes) const {
+    return reinterpret_cast<float*>(binding_.scratch + bytes);
+  }
+  [[nodiscard]] float* copy() const { return part(scratchpad_bytes_); }
+
+  // Operands in another type than the plan's tensors.
+  [[nodiscard]] static bool rounds_src(const LinearPass& pass) { return pass.src.get_size() > 0; }
+  [[nodiscard]] bool rounds_weights() const { return rounds_src(plan_.forward); }
+  [[nodiscard]] float* src_copy() const {
+    return part(scratchpad_bytes_ + aligned(copy_bytes_) + whole_gradient_bytes_);
+  }
+  [[nodiscard]] float* grad_copy() const {
+    return part(scratchpad_bytes_ + aligned(copy_bytes_) + whole_gradient_bytes_ + src_copy_bytes_);
+  }
+  using Operand = std::pair<const MemoryDesc&, float*>;
+  [[nodiscard]] Operand rounded_src(const LinearPass& pass) const {
+    if (!rounds_src(pass)) return {plan_.src, binding_.bottoms[0].data};
+    return {pass.src, src_copy()};
+  }
+  [[nodiscard]] Operand rounded_grad(const LinearPass& pass) const {
+    if (pass.top_grad.get_size() == 0) return {plan_.dst, top_grad_.data};
+    return {pass.top_grad, grad_copy()};
+  }
+  void bind_rounding() {
+    const auto type_of = [](const MemoryDesc& a, const MemoryDesc& b) -> const MemoryDesc& {
+      return a.get_size() > 0 ? a : b;
+    };
+    if (src_copy_bytes_ > 0)
+      round_src_ = conversion(plan_.src, binding_.bottoms[0].data,
+                              type_of(plan_.forward.src, plan_.backward_weights.src), src_copy());
+    if (grad_copy_bytes_ > 0)
+      round_grad_ = conversion(
+          plan_.dst, top_grad_.data,
+          type_of(plan_.backward_data.top_grad, plan_.backward_weights.top_grad), grad_copy());
+    if (rounds_weights())
+      to_forward_ = conversion(plan_.weights, binding_.params[kWeights], plan_.forward.weights,
+                               ready_.data());
   }
 
   void bind_backward_data() {
@@ -152,16 +196,10 @@ class LinearOp final : public Op {
       to_data_ = conversion(plan_.weights, weights, pass.weights, copy());
       weights = copy();
     }
-    MemoryDesc source = plan_.src;
-    float* gradient = binding_.bottom_grads[0].data;
-    if (src_gradient_bytes_ > 0 && gradient) {
-      source = plan_.src_gradient;
-      gradient = reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_);
-      from_src_gradient_ = conversion(source, gradient, plan_.src, binding_.bottom_grads[0].data);
-    }
-    backward_data_ = start(pass, {{DNNL_ARG_DIFF_SRC, source, gradient},
+    const auto& [grad, grad_data] = rounded_grad(pass);
+    backward_data_ = start(pass, {{DNNL_ARG_DIFF_SRC, plan_.src, binding_.bottom_grads[0].data},
                                   {DNNL_ARG_WEIGHTS, pass.weights, weights},
-                                  {DNNL_ARG_DIFF_DST, plan_.dst, top_grad_.data}});
+                                  {DNNL_ARG_DIFF_DST, grad, grad_data}});
   }
 
   // The library writes both gradients or none; one that nobody wants goes to `unwanted_`.
@@ -182,8 +220,10 @@ class LinearOp final : public Op {
       dw = spare(pass.weights);
     }
     if (has_bias() && !db) db = spare(plan_.bias);
-    backward_weights_ = start(pass, {{DNNL_ARG_SRC, plan_.src, binding_.bottoms[0].data},
-                                     {DNNL_ARG_DIFF_DST, plan_.dst, top_grad_.data},
+    const auto& [src, src_data] = rounded_src(pass);
+    const auto& [grad, grad_data] = rounded_grad(pass);
+    backward_weights_ = start(pass, {{DNNL_ARG_SRC, src, src_data},
+                                     {DNNL_ARG_DIFF_DST, grad, grad_data},
                                      {DNNL_ARG_DIFF_WEIGHTS, pass.weights, dw},
                                      {DNNL_ARG_DIFF_BIAS, plan_.bias, db}});
   }
@@ -209,18 +249,25 @@ class LinearOp final : public Op {
 
   LinearPlan plan_;
   LinearPass forward_of_one_;  // for an output that is a slice, once per image
-  // The parts of scratch in their order; the last for a gradient that comes as a slice.
-  std::size_t scratchpad_bytes_ = 0, src_gradient_bytes_ = 0, copy_bytes_ = 0,
-              whole_gradient_bytes_ = 0;
-  OpTensor top_grad_;    // as the backward passes read it
+  // The parts of scratch; the last for a gradient that comes as a slice.
+  std::size_t scratchpad_bytes_ = 0, copy_bytes_ = 0, whole_gradient_bytes_ = 0;
+  std::size_t src_copy_bytes_ = 0, grad_copy_bytes_ = 0;  // further parts: operands in bf16
+  OpTensor top_grad_;                                     // as the backward passes read it
   Buffer<float> ready_;  // weights as forward reads them, where that is not how they are kept
   Buffer<float> unwanted_;
   bool wants_param_grads_ = false;
   std::vector<BoundPrimitive> forward_;
-  BoundPrimitive backward_data_, backward_weights_, to_data_, from_gradient_, from_src_gradient_;
+  BoundPrimitive backward_data_, backward_weights_, to_data_, from_gradient_, round_src_,
+      round_grad_, to_forward_;
 };
 
 }  // namespace
+
+std::string no_bf16(const OpProblem& problem) {
+  if (problem.precision != Precision::kBf16) return "single precision is asked for";
+  if (problem.exact_zeros) return "sums of zeros must be zero";
+  return has_bf16() ? "" : "no bf16 instructions";
+}
 
 void mask_by_output(const OpTensor& y, const OpTensor& dy, float slope, const OpTensor& dz) {
   constexpr std::int64_t kRun = 4096;  // floats at a time, so that one image feeds all threads

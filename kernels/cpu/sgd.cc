@@ -1,8 +1,8 @@
 #include "kernels/cpu/sgd.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <vector>
 
 namespace fovea::cpu {
 namespace {
@@ -31,19 +31,22 @@ void sgd_update(const SgdStep& step, std::span<float> w, std::span<const float> 
 }
 
 double sum_of_squares(std::span<const float> values) {
-  constexpr std::size_t kChunk = 1 << 16;
+  constexpr std::size_t kChunk = 1 << 16, kRound = 256;  // a round's sums lie on the stack
   const std::size_t chunks = (values.size() + kChunk - 1) / kChunk;
-  std::vector<double> partial(chunks);
-#pragma omp parallel for schedule(static)
-  for (std::size_t c = 0; c < chunks; ++c) {
-    double sum = 0;
-    for (std::size_t i = c * kChunk; i < std::min(values.size(), (c + 1) * kChunk); ++i) {
-      sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-    }
-    partial[c] = sum;
-  }
   double total = 0;
-  for (const double sum : partial) total += sum;
+  for (std::size_t first = 0; first < chunks; first += kRound) {
+    std::array<double, kRound> partial;
+    const std::size_t count = std::min(kRound, chunks - first);
+#pragma omp parallel for schedule(static)
+    for (std::size_t c = 0; c < count; ++c) {
+      const std::size_t begin = (first + c) * kChunk;
+      double sum = 0;
+      for (std::size_t i = begin; i < std::min(values.size(), begin + kChunk); ++i)
+        sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+      partial[c] = sum;
+    }
+    for (std::size_t c = 0; c < count; ++c) total += partial[c];
+  }
   return total;
 }
 
