@@ -1,5 +1,7 @@
 #include "engine/backend/registry.h"
 
+#include <algorithm>
+
 #include "engine/core/fields.h"
 #include "kernels/cpu/implementations.h"
 #include "kernels/reference/ops.h"
@@ -35,9 +37,15 @@ std::vector<const Implementation*> implementations(std::string_view device, cons
   throw Error(str("unknown device: '", device, "', expected cpu | reference"));
 }
 
-ChosenOp create_op(std::string_view device, const OpProblem& problem) {
+ChosenOp create_op(std::string_view device, const OpProblem& problem, EngineChoice engine) {
+  std::vector<const Implementation*> candidates = implementations(device, problem.params);
+  if (engine == EngineChoice::kOwn)
+    std::erase_if(candidates, [](auto* c) { return c->origin == Origin::kLibrary; });
+  if (engine == EngineChoice::kLibrary)
+    std::ranges::stable_partition(candidates,
+                                  [](auto* c) { return c->origin == Origin::kLibrary; });
   std::string reasons;
-  for (const Implementation* candidate : implementations(device, problem.params)) {
+  for (const Implementation* candidate : candidates) {
     const std::string reason = candidate->supports(problem);
     if (reason.empty()) return {candidate->create(problem), candidate->name};
     reasons += str(reasons.empty() ? "" : "; ", candidate->name, ": ", reason);

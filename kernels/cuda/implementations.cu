@@ -5,10 +5,10 @@
 
 namespace fovea::FOVEA_TARGET {
 
-extern const Implementation kRelu;
+extern const Implementation kLinear, kRelu;
 
 std::shared_ptr<Device> open_device(int index);
 
-Target target() { return {.implementations = {&kRelu}, .open = open_device}; }
+Target target() { return {.implementations = {&kLinear, &kRelu}, .open = open_device}; }
 
 }  // namespace fovea::FOVEA_TARGET
