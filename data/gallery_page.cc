@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kStyle = R"css(
 main { max-width: 1280px; }
+.heads dl.facts { flex: 1; }
 .bar-row { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; align-items: flex-end; gap: 12px 18px;
   margin: 24px 0 18px; padding: 14px 18px; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 .bar-row label { display: grid; gap: 3px; font-size: 12.5px; color: var(--soft); }
