@@ -20,27 +20,14 @@ GalleryPage sample_page() {
   const Image map{2, 2, 3, std::vector<std::uint8_t>(12, 200)};
   GalleryPage page{
       .title = "Gallery <1>", .lead = "Three", .rules = {"study", "epsilon"}, .images = {}};
-  page.images.push_back({.name = "a",
-                         .truth = "f",
-                         .predicted = "f",
-                         .target = "f",
-                         .probability = 0.9,
-                         .image = dark,
-                         .heatmaps = {map, map}});
-  page.images.push_back({.name = "b",
-                         .truth = "m",
-                         .predicted = "f",
-                         .target = "m",
-                         .probability = 0.6,
-                         .image = dark,
-                         .heatmaps = {map, map}});
-  page.images.push_back({.name = "c",
-                         .truth = "",
-                         .predicted = "m",
-                         .target = "m",
-                         .probability = 0.5,
-                         .image = {},
-                         .heatmaps = {map, map}});
+  const auto add = [&](const char* name, const char* truth, const char* predicted, double p) {
+    GalleryImage image;
+    image.name = name, image.truth = truth, image.predicted = image.target = predicted;
+    image.probability = p, image.heatmaps = {map, map};
+    if (!image.truth.empty()) image.image = dark;
+    page.images.push_back(image);
+  };
+  add("a", "f", "f", 0.9), add("b", "m", "f", 0.6), add("c", "", "m", 0.5);
   return page;
 }
 
