@@ -7,6 +7,7 @@
 #include "apps/progress.h"
 #include "apps/relevance_arguments.h"
 #include "apps/relevance_inputs.h"
+#include "apps/relevance_many.h"
 #include "apps/relevance_output.h"
 #include "apps/relevance_toolbox.h"
 #include "engine/core/npy.h"
@@ -205,6 +206,7 @@ void add_relevance_command(CLI::App& app) {
       "Example: fovea relevance --weights runs/demo/fold0/iter_500.safetensors face.jpg --out "
       "maps");
   add_relevance_evaluate_command(*c);
+  add_relevance_gallery_command(*c);
   c->callback([a, c] {
     if (c->get_subcommands().empty()) run(*a);
   });

@@ -175,6 +175,16 @@ void add_output_options(CLI::App& app, OutputArguments& a) {
   app.add_option("--out", a.out, "folder for PNG and .npy files");
   app.add_option("--layers", a.layers, "write relevance of inner layers: NAME,... | all");
   app.add_option("--colormap", a.colormap, "colour map of the heatmaps")->capture_default_str();
+  app.add_option(
+         "--range", a.range,
+         "colours over symmetric | absolute | positive values (absolute for sequential maps)")
+      ->check(CLI::IsMember({"symmetric", "absolute", "positive"}));
+  app.add_option("--limit-at", a.limit, "value of the last colour, 0 = each image's largest")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--channel-fold", a.channel_fold, "a pixel's value: sum | norm of its channels")
+      ->check(CLI::IsMember({"sum", "norm"}))
+      ->capture_default_str();
+  app.add_flag("--panel", a.panel, "also NAME.panel.png: image, maps and colour bar side by side");
   app.add_flag("--raw", a.raw, "also NAME.relevance.npy");
 }
 

@@ -33,7 +33,9 @@ struct WalkArguments {
 
 struct OutputArguments {
   std::string out, layers, colormap = "seismic";
-  bool raw = false;
+  std::string range, channel_fold = "sum";  // range "": as suits the colour map
+  float limit = 0;                          // the value coloured as 1; 0 = each image's largest
+  bool raw = false, panel = false;
 };
 
 void add_input_options(CLI::App& app, InputArguments& a);

@@ -141,7 +141,8 @@ class Study {
     if (name == "edges") return lab::evaluate(name, *analyzer_, lab::edge_maps(), data_, options);
     const auto analyzer = analyzer_of(inputs_, a_.rule, name);
     const auto channels = parse_enum<ChannelFold>(a_.channels, "--channels");
-    return lab::evaluate(name, *analyzer, lab::maps_of(*analyzer, channels), data_, options);
+    return lab::evaluate(name, *analyzer, lab::maps_of(*analyzer, channels, common().seed), data_,
+                         options);
   }
 
   [[nodiscard]] std::string title() const {
@@ -209,7 +210,7 @@ void add_relevance_evaluate_command(CLI::App& relevance) {
   c->add_option("--region", p.region, "side of a tile, 1 = pixel flipping")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
-  c->add_option("--steps", p.steps, "steps of a curve")
+  c->add_option("--curve-steps", p.steps, "steps of a perturbation curve")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   c->add_option("--share", p.share, "of the tiles replaced at the end")->capture_default_str();

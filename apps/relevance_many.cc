@@ -29,9 +29,7 @@ std::unique_ptr<Analyzer> analyzer_of(const RelevanceInputs& inputs, RuleArgumen
   rules.rule = name;
   const Graph graph = inputs.graph();
   return make_analyzer(inputs, graph,
-                       {.composite = composite_of(rules, graph),
-                        .device = resolve_device(),
-                        .mean = inputs.seen_mean()});
+                       {.composite = composite_of(rules, graph), .device = resolve_device()});
 }
 
 Tensor<float> images_of(const RelevanceInputs& inputs) {

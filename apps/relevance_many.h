@@ -32,4 +32,7 @@ namespace fovea::apps {
 // "f" where the model names its classes, else "1".
 [[nodiscard]] std::string class_name(const Model& model, int k);
 
+// `fovea relevance gallery`.
+void add_relevance_gallery_command(CLI::App& relevance);
+
 }  // namespace fovea::apps

@@ -22,16 +22,29 @@ std::string file_name(std::string blob) {
   return blob;
 }
 
+MapScale scale_of(const OutputArguments& a, const Colormap& map) {
+  MapScale scale{.limit = a.limit};
+  const std::string range = !a.range.empty() ? a.range : map.sequential ? "absolute" : "symmetric";
+  read_json(Json(range), scale.range, "--range");
+  read_json(Json(a.channel_fold), scale.channels, "--channel-fold");
+  return scale;
+}
+
 }  // namespace
 
 void write_maps(const OutputArguments& a, const Sample& sample, TensorView<const float> relevance) {
   const fs::path folder(a.out);
   const Colormap& map = find_colormap(a.colormap);
-  write_file(folder / (sample.name + ".heatmap.png"), encode_png(heatmap(relevance, map)),
+  const MapScale scale = scale_of(a, map);
+  write_file(folder / (sample.name + ".heatmap.png"), encode_png(heatmap(relevance, map, scale)),
              common().force);
   if (!sample.picture.pixels.empty()) {
     write_file(folder / (sample.name + ".overlay.png"),
-               encode_png(overlay(sample.picture, relevance, map)), common().force);
+               encode_png(overlay(sample.picture, relevance, map, scale)), common().force);
+  }
+  if (a.panel) {
+    write_file(folder / (sample.name + ".panel.png"),
+               encode_png(panel(sample.picture, relevance, map, scale)), common().force);
   }
   if (a.raw) write_npy(folder / (sample.name + ".relevance.npy"), relevance, common().force);
 }

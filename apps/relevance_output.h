@@ -8,7 +8,8 @@
 
 namespace fovea::apps {
 
-// OUT/<name>.heatmap.png, .overlay.png where there is a picture, .relevance.npy with --raw.
+// OUT/<name>.heatmap.png, .overlay.png where there is a picture, .panel.png with --panel,
+// .relevance.npy with --raw.
 // `relevance` is (C, H, W).
 void write_maps(const OutputArguments& a, const Sample& sample, TensorView<const float> relevance);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/relevance/repeat.h"
+
 namespace fovea::lab {
 namespace {
 
@@ -18,6 +20,25 @@ void for_batches(Analyzer& analyzer, TensorView<const float> images, auto&& use)
     std::fill(input.data + count * size, input.data + input.count(), 0.0F);
     use(first, count);
   }
+}
+
+// Relevance of images first, first + 1, ..., which lie in the analyzer's input: one per target.
+Tensor<float> walk(Analyzer& analyzer, TensorView<const float> images, std::int64_t first,
+                   std::span<const int> targets, std::uint64_t seed) {
+  if (analyzer.composite().repeat.kind != RepeatKind::kOnce) {
+    Shape shape = images.shape;
+    shape[0] = std::ssize(targets);
+    const float* from = images.data + first * shape.count_from(1);
+    std::vector<std::vector<StartUnit>> starts;
+    for (const int target : targets) starts.push_back({{target, 1}});
+    return repeated_map(analyzer, Tensor<float>(shape, {from, from + shape.count()}), starts, seed,
+                        static_cast<std::uint64_t>(first));
+  }
+  analyzer.forward();
+  std::vector<int> batch(static_cast<std::size_t>(analyzer.scores().shape.n()), -1);
+  std::ranges::copy(targets, batch.begin());
+  analyzer.run(batch);
+  return analyzer.input_relevance();
 }
 
 Tensor<float> edges(TensorView<const float> image) {
@@ -59,15 +80,13 @@ ScoreFunction scores_of(Analyzer& analyzer) {
   };
 }
 
-ExplainFunction maps_of(Analyzer& analyzer, ChannelFold channels) {
-  return [&analyzer, channels](TensorView<const float> images, std::span<const int> targets) {
+ExplainFunction maps_of(Analyzer& analyzer, ChannelFold channels, std::uint64_t seed) {
+  return [&analyzer, channels, seed](TensorView<const float> images, std::span<const int> targets) {
     Tensor<float> result;
     for_batches(analyzer, images, [&](std::int64_t first, std::int64_t count) {
-      analyzer.forward();
-      std::vector<int> batch(static_cast<std::size_t>(analyzer.scores().shape.n()), -1);
-      std::copy_n(targets.begin() + first, count, batch.begin());
-      analyzer.run(batch);
-      const Tensor<float> relevance = analyzer.input_relevance();
+      const Tensor<float> relevance = walk(
+          analyzer, images, first,
+          targets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)), seed);
       const Shape one{relevance.shape.c(), relevance.shape.h(), relevance.shape.w()};
       if (first == 0) result = Tensor<float>(Shape{images.shape.n(), one[1], one[2]});
       for (std::int64_t n = 0; n < count; ++n) {

@@ -15,9 +15,11 @@ using ExplainFunction =
     std::function<Tensor<float>(TensorView<const float> images, std::span<const int> targets)>;
 
 // An analyzer asked for any number of images: its batch at a time, zeros behind the last. Both
-// functions refer to it, so it must outlive them.
+// functions refer to it, so it must outlive them. Composites that average over several walks
+// (engine/relevance/repeat.h) draw from `seed`.
 [[nodiscard]] ScoreFunction scores_of(Analyzer& analyzer);
-[[nodiscard]] ExplainFunction maps_of(Analyzer& analyzer, ChannelFold channels);
+[[nodiscard]] ExplainFunction maps_of(Analyzer& analyzer, ChannelFold channels,
+                                      std::uint64_t seed = 0);
 
 // The control: standard normal values that know nothing of image, net or class; the map of image m
 // is Philox(seed, kAttribution, 2^33 + m).
