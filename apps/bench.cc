@@ -138,9 +138,10 @@ void bench_net(const BenchArguments& a) {
 }  // namespace
 
 void add_bench_commands(CLI::App& app) {
-  CLI::App* bench = app.add_subcommand("bench", "measure: net");
+  CLI::App* bench = app.add_subcommand("bench", "measure: net, data");
   bench->require_subcommand(1);
   auto a = std::make_shared<BenchArguments>();
+  add_bench_data_command(*bench);
   CLI::App* c = bench->add_subcommand("net", "images per second of a whole net");
   c->add_option("NET", a->net, "name in nets/, .json or .prototxt")->required();
   c->add_option("--batch", a->batch, "images at once")

@@ -99,15 +99,23 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
                  config.weights);
 
   Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
-  LoaderOptions loading{.view = std::string(view.name),
-                        .batch = static_cast<int>(config.data.batch),
-                        .transform = {.crop = static_cast<int>(config.data.crop),
-                                      .mean = mean,
-                                      .scale = config.data.scale},
-                        .crops = Crops::kRandom,
-                        .mirror = config.data.mirror,
-                        .shuffle = true,
-                        .seed = config.seed};
+  LoaderOptions loading{
+      .view = std::string(view.name),
+      .batch = static_cast<int>(config.data.batch),
+      .transform = {.crop = static_cast<int>(config.data.crop),
+                    .mean = mean,
+                    .scale = config.data.scale},
+      .crops = Crops::kRandom,
+      .mirror = config.data.mirror,
+      .class_weights = config.data.class_weights,
+      .augment = {.rotation = config.data.rotation,
+                  .zoom = config.data.zoom,
+                  .brightness = config.data.brightness,
+                  .colour = config.data.colour},
+      .seed = config.seed,
+      .threads = static_cast<int>(config.data.workers),
+      .prefetch = static_cast<int>(std::max(config.data.prefetch, config.data.workers))};
+  read_json(Json(config.data.sampling), loading.sampling, a.config + ".data.sampling");
   fs::create_directories(folder);
   if (common().force && !a.resume) {
     for (const auto& entry : fs::directory_iterator(folder)) {

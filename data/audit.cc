@@ -4,7 +4,7 @@
 #include <bit>
 #include <map>
 #include <mutex>
-#include <optional>
+#include <numeric>
 #include <set>
 #include <unordered_map>
 
@@ -133,8 +133,32 @@ double class_skew(const LabelColumn& column, const View& view) {
   return counts.empty() || *least == 0 ? 0 : *most / *least;
 }
 
+// A number for every record; duplicates, also by way of others, share it.
+std::vector<std::uint32_t> duplicate_groups(std::uint32_t records, const std::vector<Pair>& pairs) {
+  std::vector<std::uint32_t> parent(records);
+  std::iota(parent.begin(), parent.end(), 0U);
+  const auto root = [&](std::uint32_t i) {
+    while (parent[i] != i) i = parent[i] = parent[parent[i]];
+    return i;
+  };
+  for (const auto& [a, b] : pairs) parent[root(b)] = root(a);
+  for (std::uint32_t i = 0; i < records; ++i) parent[i] = root(i);
+  return parent;
+}
+
+// How many records of `other` have a duplicate in `train` that is not themselves.
+std::int64_t duplicates_in(const std::set<std::uint32_t>& other,
+                           const std::set<std::uint32_t>& train,
+                           const std::vector<std::uint32_t>& group) {
+  std::set<std::uint32_t> groups;
+  for (const std::uint32_t record : train) groups.insert(group[record]);
+  return std::count_if(other.begin(), other.end(), [&](std::uint32_t record) {
+    return !train.contains(record) && groups.contains(group[record]);
+  });
+}
+
 Json fold_json(const Store& store, const std::string& name, const Fold& fold,
-               const std::vector<Pair>& duplicates) {
+               const std::vector<std::uint32_t>& duplicate_group) {
   Json result{{"fold", name}};
   for (const auto& [split, view] : fold.splits) result[split] = view->records.size();
   const int subject = store.find_column("subject");
@@ -151,11 +175,7 @@ Json fold_json(const Store& store, const std::string& name, const Fold& fold,
     const std::string both = str("train_", split);
     const std::set<std::uint32_t> in_other(other->records.begin(), other->records.end());
     result["shared_images"][both] = shared(in_train, in_other);
-    result["shared_duplicates"][both] =
-        std::count_if(duplicates.begin(), duplicates.end(), [&](const Pair& pair) {
-          return (in_train.contains(pair.first) && in_other.contains(pair.second)) ||
-                 (in_train.contains(pair.second) && in_other.contains(pair.first));
-        });
+    result["shared_duplicates"][both] = duplicates_in(in_other, in_train, duplicate_group);
     if (subject < 0) continue;
     const LabelColumn& people = store.columns()[static_cast<std::size_t>(subject)];
     const auto theirs = values_in(people, *other);
@@ -269,8 +289,9 @@ Json audit_store(const Store& store, const AuditOptions& options) {
   std::vector<Pair> duplicates = exact;
   duplicates.insert(duplicates.end(), near.begin(), near.end());
   Json folds = Json::array();
+  const std::vector<std::uint32_t> groups = duplicate_groups(store.size(), duplicates);
   for (const auto& [name, fold] : folds_of(store)) {
-    folds.push_back(fold_json(store, name, fold, duplicates));
+    folds.push_back(fold_json(store, name, fold, groups));
   }
   return {{"records", store.size()},
           {"exact_duplicates", exact.size()},

@@ -1,5 +1,6 @@
 #include "data/batch_source.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "engine/core/error.h"
@@ -40,6 +41,43 @@ BatchSource::BatchSource(const Store& store, LoaderOptions options)
             " has no ", labels_->name, ", expected one");
   }
   output_shape_ = transformed_shape(options_.transform, image_shape_, where);
+  require(options_.ranks >= 1 && options_.rank >= 0 && options_.rank < options_.ranks, "rank for ",
+          where, ": ", options_.rank, " of ", options_.ranks, ", expected 0 to ranks - 1");
+  check_augmentation(options_.augment, where);
+  if (options_.sampling == Sampling::kBalanced || options_.sampling == Sampling::kWeighted) {
+    find_classes(where);
+  }
+}
+
+void BatchSource::find_classes(const std::string& where) {
+  const std::size_t classes = labels_->classes.size();
+  const bool weighted = options_.sampling == Sampling::kWeighted;
+  require(!weighted || options_.class_weights.size() == classes, "class weights for ", where, ": ",
+          options_.class_weights.size(), ", expected one for each of ", classes, " classes");
+  class_records_.resize(classes);
+  for (const std::uint32_t record : view_.records) {
+    class_records_[static_cast<std::size_t>(labels_->values[record])].push_back(record);
+  }
+  double sum = 0;
+  for (std::size_t k = 0; k < classes; ++k) {
+    const double weight = weighted ? double{options_.class_weights[k]} : 1.0;
+    require(weight >= 0 && weight <= 1e30, "class weights for ", where, ": ", weight,
+            ", expected 0 or more");
+    // A class without records cannot be drawn.
+    if (!class_records_[k].empty()) sum += weight;
+    class_bounds_.push_back(sum);
+  }
+  require(sum > 0, "class weights for ", where,
+          ": no class of the view has one, expected a weight above 0");
+  for (double& bound : class_bounds_) bound /= sum;
+}
+
+std::uint32_t BatchSource::drawn_record(std::uint64_t position) const {
+  const RandomKey key{options_.seed, RandomPurpose::kSampling, position};
+  const double draw = double{random_uniform(key, 0)};
+  const auto found = std::upper_bound(class_bounds_.begin(), class_bounds_.end(), draw);
+  const auto& records = class_records_[static_cast<std::size_t>(found - class_bounds_.begin())];
+  return records[random_below(key, 1, static_cast<std::uint32_t>(records.size()))];
 }
 
 Shape BatchSource::batch_shape() const {
@@ -60,7 +98,8 @@ BatchSource::Order BatchSource::order_of(std::uint64_t epoch) const {
 std::uint32_t BatchSource::record_at(std::uint64_t position) const {
   const auto size = static_cast<std::uint64_t>(epoch_size());
   const auto entry = static_cast<std::size_t>(position % size);
-  if (!options_.shuffle) return view_.records[entry];
+  if (options_.sampling == Sampling::kInOrder) return view_.records[entry];
+  if (options_.sampling != Sampling::kShuffle) return drawn_record(position);
   return view_.records[(*order_of(position / size))[entry]];
 }
 
@@ -90,12 +129,19 @@ void BatchSource::load(std::int64_t batch_index, TensorView<float> images,
   expects(labels.size() == static_cast<std::size_t>(options_.batch), "a label per record");
   const auto image_size = static_cast<std::size_t>(output_shape_.count());
   std::span<float> out = images.span();
-  std::vector<std::uint8_t> scratch;
+  std::vector<std::uint8_t> scratch, augmented;
+  const std::uint64_t global_batch =
+      static_cast<std::uint64_t>(batch_index) * static_cast<std::uint64_t>(options_.ranks) +
+      static_cast<std::uint64_t>(options_.rank);
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    const std::uint64_t position =
-        static_cast<std::uint64_t>(batch_index) * static_cast<std::uint64_t>(options_.batch) + i;
+    const std::uint64_t position = global_batch * static_cast<std::uint64_t>(options_.batch) + i;
     const std::uint32_t record = record_at(position);
-    const auto planes = store_.planes(record, scratch);
+    auto planes = store_.planes(record, scratch);
+    if (options_.augment.any()) {
+      augment_planes(planes, image_shape_, options_.augment,
+                     {options_.seed, RandomPurpose::kAugment, position}, augmented);
+      planes = augmented;
+    }
     for (const Window& window : windows_at(position)) {
       transform_image(planes, image_shape_, options_.transform, window, out.first(image_size));
       out = out.subspan(image_size);

@@ -1,7 +1,7 @@
 // Batches of a view as a pure function of the batch's index.
 //
 // Batch k holds the positions k * batch, ..., k * batch + batch - 1 of an endless run over the
-// view: position p is entry p mod n of epoch p / n. With `shuffle` the order of an epoch is a
+// view: position p is entry p mod n of epoch p / n. Shuffled, the order of an epoch is a
 // permutation of the whole view that depends on (seed, epoch) alone; crops and mirrors depend on
 // (seed, p). So any batch of a run can be computed again, and a run that resumes at batch k goes on
 // exactly as it would have.
@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "data/augment.h"
 #include "data/store.h"
 #include "data/transform.h"
 #include "engine/core/tensor.h"
@@ -27,6 +28,16 @@ inline constexpr EnumTable<Crops, 4> enum_names<Crops>{{{"center", Crops::kCentr
                                                         {"oversample", Crops::kOversample},
                                                         {"legacy-single", Crops::kBottomRight}}};
 
+// How the records of an epoch are chosen. kShuffle: a permutation of the view. kBalanced: every
+// class equally often, kWeighted: classes by their weights; both draw with replacement, an epoch
+// being as many draws as the view has entries.
+enum class Sampling : int { kInOrder, kShuffle, kBalanced, kWeighted };
+template <>
+inline constexpr EnumTable<Sampling, 4> enum_names<Sampling>{{{"in-order", Sampling::kInOrder},
+                                                              {"shuffle", Sampling::kShuffle},
+                                                              {"balanced", Sampling::kBalanced},
+                                                              {"weighted", Sampling::kWeighted}}};
+
 struct LoaderOptions {
   std::string view;
   std::string label = {};  // column; empty: the one that the view is about
@@ -35,8 +46,13 @@ struct LoaderOptions {
   Crops crops =
       Crops::kCentre;   // kOversample: ten images per record, in the order of oversample_windows
   bool mirror = false;  // mirror every other image, drawn; not with kOversample
-  bool shuffle = false;
+  Sampling sampling = Sampling::kInOrder;
+  std::vector<float> class_weights = {};  // of kWeighted: one per class, any scale
+  Augmentation augment = {};              // before the crop; off
   std::uint64_t seed = 0;
+  // Of `ranks` processes that train together, this is `rank`: batch k of rank r is what batch
+  // k * ranks + r would be for one process.
+  int rank = 0, ranks = 1;
   // Of Loader (data/loader.h) only:
   std::int64_t first_batch = 0;
   int threads = 1, prefetch = 2;
@@ -75,11 +91,16 @@ class BatchSource {
 
   [[nodiscard]] Order order_of(std::uint64_t epoch) const;
   [[nodiscard]] std::vector<Window> windows_at(std::uint64_t position) const;
+  void find_classes(const std::string& where);
+  [[nodiscard]] std::uint32_t drawn_record(std::uint64_t position) const;
 
   const Store& store_;
   LoaderOptions options_;
   const View& view_;
   const LabelColumn* labels_ = nullptr;
+  // Of balanced and weighted sampling: entries by class, and the share of the classes up to each.
+  std::vector<std::vector<std::uint32_t>> class_records_;
+  std::vector<double> class_bounds_;
   Shape image_shape_;   // (C, H, W)
   Shape output_shape_;  // (C, P, Q)
   // The orders of the last epochs asked for; two, because prefetching spans an epoch's end.

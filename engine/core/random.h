@@ -25,6 +25,8 @@ enum class RandomPurpose : std::uint32_t {
   kSplit = 7,      // train / validation draw; iteration = fold
   kSmoothGrad = 8,
   kAttribution = 9,  // random baselines of the faithfulness measures
+  kSampling = 10,  // class, then record of it; iteration = position of the record in the whole run
+  kAugment = 11,   // as kSampling
   kTest = 100,
 };
 

@@ -67,6 +67,17 @@ void check(const TrainConfig& c, const std::string& file) {
           c.target, "', expected age | gender");
   require(c.data.batch >= 1, "wrong value in ", file, ".data.batch: ", c.data.batch,
           ", expected 1 or more");
+  require(c.data.sampling == "shuffle" || c.data.sampling == "balanced" ||
+              c.data.sampling == "weighted",
+          "wrong value in ", file, ".data.sampling: '", c.data.sampling,
+          "', expected shuffle | balanced | weighted");
+  require((c.data.sampling == "weighted") != c.data.class_weights.empty(), "wrong value in ", file,
+          ".data.class_weights: ", c.data.class_weights.size(),
+          " weights, expected one per class, with sampling weighted only");
+  require(c.data.workers >= 1 && c.data.workers <= 1024 && c.data.prefetch >= 1 &&
+              c.data.prefetch <= 1024,
+          "wrong value in ", file, ".data: workers ", c.data.workers, ", prefetch ",
+          c.data.prefetch, ", expected 1 to 1024");
   require(c.data.crop >= 1, "wrong value in ", file, ".data.crop: ", c.data.crop,
           ", expected 1 or more");
   require(c.solver.max_iter >= 1, "wrong value in ", file, ".solver.max_iter: ", c.solver.max_iter,

@@ -18,11 +18,20 @@ namespace fovea {
 struct DataConfig {
   std::int64_t batch = 50, crop = 227;
   bool mirror = true;
-  float scale = 1;  // of pixels behind the mean
+  float scale = 1;                   // of pixels behind the mean
+  std::string sampling = "shuffle";  // shuffle | balanced | weighted (by class)
+  std::vector<float> class_weights;  // of weighted
+  // Extra augmentation, each off at 0: largest rotation in degrees, zoom in or out as a share,
+  // change of brightness and of each colour channel as a share.
+  float rotation = 0, zoom = 0, brightness = 0, colour = 0;
+  std::int64_t workers = 1, prefetch = 2;  // threads that load batches; batches read ahead
 
   template <class Self, class V>
   static void visit(Self& d, V&& v) {
     v("batch", d.batch), v("crop", d.crop), v("mirror", d.mirror), v("scale", d.scale);
+    v("sampling", d.sampling), v("class_weights", d.class_weights), v("rotation", d.rotation),
+        v("zoom", d.zoom), v("brightness", d.brightness), v("colour", d.colour),
+        v("workers", d.workers), v("prefetch", d.prefetch);
   }
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <optional>
 #include <set>
@@ -50,7 +51,8 @@ class LoaderTest : public testing::Test {
     options.transform.scale = 0.5F;
     options.transform.mean = Tensor<float>(kImage, 100.F);
     options.crops = Crops::kRandom;
-    options.mirror = options.shuffle = true;
+    options.mirror = true;
+    options.sampling = Sampling::kShuffle;
     options.seed = 9;
     return options;
   }
@@ -218,6 +220,117 @@ TEST_F(LoaderTest, CanBeThrownAwayAtAnyTime) {
     Loader loader(*store_, options);
     for (int k = 0; k < i % 4; ++k) (void)loader.next();
   }
+}
+
+TEST_F(LoaderTest, RanksShareOutTheBatchesOfOneProcess) {
+  LoaderOptions alone = training();
+  for (int ranks : {2, 3}) {
+    for (int rank = 0; rank < ranks; ++rank) {
+      LoaderOptions shared = alone;
+      shared.rank = rank, shared.ranks = ranks;
+      for (std::int64_t k = 0; k < 4; ++k) {
+        const Batch expected = batch_at(alone, k * ranks + rank), actual = batch_at(shared, k);
+        EXPECT_EQ(actual.labels, expected.labels);
+        EXPECT_EQ(actual.images.values, expected.images.values);
+      }
+    }
+  }
+  alone.rank = 2, alone.ranks = 2;
+  EXPECT_THROW(BatchSource(*store_, alone), Error);
+}
+
+// How often each class is drawn in many batches.
+std::vector<int> class_counts(const BatchSource& source, const LabelColumn& column, int draws) {
+  std::vector<int> counts(column.classes.size());
+  for (int p = 0; p < draws; ++p) {
+    const std::uint32_t record = source.record_at(static_cast<std::uint64_t>(p));
+    ++counts[static_cast<std::size_t>(column.values[record])];
+  }
+  return counts;
+}
+
+TEST(Sampling, DrawsClassesEquallyOrByWeight) {
+  const TemporaryFolder folder;
+  {  // 90 records of class 0, 9 of class 1, none of class 2, 1 of class 3
+    StoreWriter writer(folder / "a.store", {{"y", {"a", "b", "c", "d"}}}, false);
+    std::vector<std::uint32_t> all;
+    for (int i = 0; i < 100; ++i) {
+      const int y = i < 90 ? 0 : i < 99 ? 1 : 3;
+      all.push_back(writer.add({.channels = 1, .height = 1, .width = 1, .labels = {y}},
+                               std::vector<std::uint8_t>{std::uint8_t(i)}));
+    }
+    writer.add_view("all", "y", all, Json::object());
+    writer.commit(Json::object());
+  }
+  const Store store(folder / "a.store");
+  const LabelColumn& y = store.column("y");
+  constexpr int kDraws = 30000;
+  LoaderOptions options{.view = "all", .sampling = Sampling::kBalanced, .seed = 4};
+  std::vector<int> counts = class_counts(BatchSource(store, options), y, kDraws);
+  // Binomial: sqrt(30000 / 3 * 2 / 3) = 82; five of these.
+  for (const int k : {0, 1, 3}) EXPECT_NEAR(counts[static_cast<std::size_t>(k)], 10000, 410) << k;
+  EXPECT_EQ(counts[2], 0);
+  options.sampling = Sampling::kWeighted;
+  options.class_weights = {0, 3, 100, 1};
+  counts = class_counts(BatchSource(store, options), y, kDraws);
+  EXPECT_EQ(counts[0], 0);
+  EXPECT_NEAR(counts[1], 22500, 375);  // 5 sqrt(30000 3/4 1/4)
+  EXPECT_EQ(counts[1] + counts[3], kDraws);
+  // Every record of a class has its turn.
+  std::set<std::uint32_t> seen;
+  const BatchSource source(store, options);
+  for (std::uint64_t p = 0; p < 1000; ++p) seen.insert(source.record_at(p));
+  EXPECT_EQ(seen.size(), 10U);
+  options.class_weights = {0, 0, 1, 0};
+  EXPECT_THROW(BatchSource(store, options), Error);
+  options.class_weights = {1};
+  EXPECT_EQ(message_of([&] { BatchSource(store, options); }),
+            str("class weights for ", (folder / "a.store").string(),
+                ":all: 1, expected one for each of 4 classes"));
+}
+
+TEST(Augment, IsTheIdentityAtZeroAndAFunctionOfItsKey) {
+  const auto planes = random_bytes(3 * 9 * 8, 1);
+  const Shape shape{3, 9, 8};
+  std::vector<std::uint8_t> out, again, other;
+  augment_planes(planes, shape, {}, {.seed = 1}, out);
+  EXPECT_EQ(out, planes);
+  const Augmentation all{.rotation = 10, .zoom = 0.1F, .brightness = 0.2F, .colour = 0.1F};
+  augment_planes(planes, shape, all, {.seed = 1}, out);
+  augment_planes(planes, shape, all, {.seed = 1}, again);
+  augment_planes(planes, shape, all, {.seed = 2}, other);
+  EXPECT_EQ(out, again);
+  EXPECT_NE(out, planes);
+  EXPECT_NE(out, other);
+}
+
+TEST(Augment, TurnsZoomsAndColoursAsItsFormulaSays) {
+  // A plane that is linear in x and y stays linear under the map, so the formula can be read off.
+  constexpr int kSize = 21;
+  std::vector<std::uint8_t> planes;
+  for (int y = 0; y < kSize; ++y) {
+    for (int x = 0; x < kSize; ++x) planes.push_back(static_cast<std::uint8_t>(20 + 4 * x + 6 * y));
+  }
+  const Shape shape{1, kSize, kSize};
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const RandomKey key{.seed = seed};
+    const Augmentation a{.rotation = 25, .zoom = 0.2F, .brightness = 0.1F, .colour = 0.05F};
+    std::vector<std::uint8_t> out;
+    augment_planes(planes, shape, a, key, out);
+    const auto draw = [&](std::uint64_t i) { return 2.0 * double{random_uniform(key, i)} - 1; };
+    const double angle = draw(0) * 25 * M_PI / 180, zoom = 1 + draw(1) * 0.2;
+    const double gain = (1 + draw(2) * 0.1) * (1 + draw(3) * 0.05);
+    for (int y = 7; y <= 13; ++y) {  // near the middle, where no edge is repeated
+      for (int x = 7; x <= 13; ++x) {
+        const double dx = x - 10, dy = y - 10;
+        const double from_x = 10 + (std::cos(angle) * dx + std::sin(angle) * dy) / zoom;
+        const double from_y = 10 + (std::cos(angle) * dy - std::sin(angle) * dx) / zoom;
+        EXPECT_NEAR(out[std::size_t(y * kSize + x)], gain * (20 + 4 * from_x + 6 * from_y), 0.51);
+      }
+    }
+  }
+  EXPECT_THROW(check_augmentation({.zoom = 1}, "x"), Error);
+  EXPECT_THROW(check_augmentation({.rotation = -1}, "x"), Error);
 }
 
 }  // namespace
