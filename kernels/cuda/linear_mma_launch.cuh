@@ -30,7 +30,7 @@ void start_mma_tile(Stream stream, int tile, GemmProblem<A, B, kClasses>& p, std
     case 0:
       return start_mma<MmaTile<Format, 128, 128, 64, 64, 3, 2>>(stream, p, groups);
     case 1:
-      return start_mma<MmaTile<Format, 128, 64, 64, 32, 3, 3>>(stream, p, groups);
+      return start_mma<MmaTile<Format, 128, 64, 64, 32, 3, 2>>(stream, p, groups);
     default:
       return start_mma<MmaTile<Format, 64, 64, 32, 32, 4, 3>>(stream, p, groups);
   }
