@@ -5,10 +5,15 @@
 
 namespace fovea::FOVEA_TARGET {
 
-extern const Implementation kRelu;
+extern const Implementation kLinear, kPooling, kLrn, kRelu, kDropout, kConcat, kSplit, kSoftmax,
+    kSoftmaxLoss, kAccuracy;
 
 std::shared_ptr<Device> open_device(int index);
 
-Target target() { return {.implementations = {&kRelu}, .open = open_device}; }
+Target target() {
+  return {.implementations = {&kLinear, &kPooling, &kLrn, &kRelu, &kDropout, &kConcat, &kSplit,
+                              &kSoftmax, &kSoftmaxLoss, &kAccuracy},
+          .open = open_device};
+}
 
 }  // namespace fovea::FOVEA_TARGET
