@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <iomanip>
 #include <iostream>
-#include <optional>
+#include <sstream>
 
 #include "apps/common.h"
 #include "apps/resolve.h"
+#include "engine/relevance/analyzer.h"
 #include "engine/train/filler.h"
 #include "engine/train/solver.h"
 #include "kernels/cpu/peak.h"
@@ -17,7 +19,7 @@ namespace fovea::apps {
 namespace {
 
 struct BenchArguments {
-  std::string net, mode = "forward";
+  std::string net, mode = "forward", rule = "toolbox-100";
   std::int64_t batch = 1;
   double seconds = 5;
 };
@@ -27,60 +29,104 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-void bench_net(const BenchArguments& a) {
-  using Clock = std::chrono::steady_clock;
+void fill_input(Executor& executor) {
+  const TensorView<float> x = executor.input("data");
+  for (std::int64_t i = 0; i < x.count(); ++i)
+    x.data[i] = static_cast<float>(i * 31 % 255) - 127.0F;
+}
+
+// What is measured: one call of `step` handles one batch.
+struct Subject {
+  std::function<void()> step;
+  std::function<std::size_t()> peak_bytes;
+  double flop_per_image = 0;  // 0: not counted
+};
+
+// Forward alone, or forward, backward and update.
+Subject net_subject(const BenchArguments& a) {
   const bool train = a.mode == "train";
   Graph graph = build_graph(load_net(
       resolve_net(a.net), {.phase = train ? Phase::kTrain : Phase::kDeploy, .batch = a.batch}));
   if (!train) graph = prune_to(graph, {graph.nodes.back().tops[0]});
   std::int64_t macs = 0;
   for (const Node& node : graph.nodes) macs += multiply_accumulates(graph, node);
-  Executor executor(std::move(graph), {.device = resolve_device(), .training = train});
-  fill_params(executor, common().seed);
-  const TensorView<float> x = executor.input("data");
-  for (std::int64_t i = 0; i < x.count(); ++i)
-    x.data[i] = static_cast<float>(i * 31 % 255) - 127.0F;
-  std::optional<Solver> solver;
-  if (train) solver.emplace(executor, SolverParams{.base_lr = 1e-6F, .policy = LrPolicy::kFixed});
-  const auto step = [&] {
-    if (solver) {
-      (void)solver->step([](std::int64_t) {});
-    } else {
-      executor.forward();
-    }
-  };
-  step(), step();
+  const auto executor = std::make_shared<Executor>(
+      std::move(graph), ExecutorOptions{.device = resolve_device(), .training = train});
+  fill_params(*executor, common().seed);
+  fill_input(*executor);
+  Subject subject{.step = [executor] { executor->forward(); },
+                  .peak_bytes = [executor] { return executor->peak_bytes(); },
+                  .flop_per_image = 2.0 * static_cast<double>(macs) / static_cast<double>(a.batch) *
+                                    (train ? 3 : 1)};
+  if (train) {
+    const auto solver = std::make_shared<Solver>(
+        *executor, SolverParams{.base_lr = 1e-6F, .policy = LrPolicy::kFixed});
+    subject.step = [executor, solver] { (void)solver->step([](std::int64_t) {}); };
+  }
+  return subject;
+}
+
+// Forward and a whole relevance walk from class 0 of every image.
+Subject relevance_subject(const BenchArguments& a) {
+  const Graph graph =
+      build_graph(load_net(resolve_net(a.net), {.phase = Phase::kDeploy, .batch = a.batch}));
+  Shape image = graph.tensors[static_cast<std::size_t>(graph.inputs[0])].shape;
+  const auto analyzer = std::make_shared<Analyzer>(
+      graph,
+      AnalyzerOptions{.composite = load_composite(a.rule),
+                      .device = resolve_device(),
+                      .mean = Tensor<float>(Shape{image.c(), image.h(), image.w()}, 127.0F)});
+  fill_params(analyzer->executor(), common().seed);
+  analyzer->weights_changed();
+  fill_input(analyzer->executor());
+  const std::vector<int> targets(static_cast<std::size_t>(a.batch), 0);
+  return {.step =
+              [analyzer, targets] {
+                analyzer->forward();
+                analyzer->run(targets);
+              },
+          .peak_bytes = [analyzer] { return analyzer->bytes(); }};
+}
+
+void bench_net(const BenchArguments& a) {
+  using Clock = std::chrono::steady_clock;
+  const Subject subject = a.mode == "relevance" ? relevance_subject(a) : net_subject(a);
+  subject.step(), subject.step();
   std::vector<double> rates;
   const auto until = Clock::now() + std::chrono::duration<double>(a.seconds);
   while (Clock::now() < until || rates.size() < 3) {
     const auto start = Clock::now();
-    step();
+    subject.step();
     rates.push_back(static_cast<double>(a.batch) /
                     std::chrono::duration<double>(Clock::now() - start).count());
   }
-  const double rate = median(rates), peak = cpu::measure_peak_flops();
-  const double flop_per_image =
-      2.0 * static_cast<double>(macs) / static_cast<double>(a.batch) * (train ? 3 : 1);
-  const Json result = {{"net", a.net},
-                       {"mode", a.mode},
-                       {"batch", a.batch},
-                       {"threads", omp_get_max_threads()},
-                       {"device", resolve_device()},
-                       {"images_per_s", rate},
-                       {"images_per_s_min", *std::ranges::min_element(rates)},
-                       {"images_per_s_max", *std::ranges::max_element(rates)},
-                       {"gflop_per_s", rate * flop_per_image * 1e-9},
-                       {"peak_gflop_per_s", peak * 1e-9},
-                       {"share_of_peak", rate * flop_per_image / peak},
-                       {"peak_bytes", executor.peak_bytes()},
-                       {"runs", rates.size()}};
+  const double rate = median(rates), flops = rate * subject.flop_per_image;
+  Json result = {{"net", a.net},
+                 {"mode", a.mode},
+                 {"batch", a.batch},
+                 {"threads", omp_get_max_threads()},
+                 {"device", resolve_device()},
+                 {"images_per_s", rate},
+                 {"images_per_s_min", *std::ranges::min_element(rates)},
+                 {"images_per_s_max", *std::ranges::max_element(rates)},
+                 {"peak_bytes", subject.peak_bytes()},
+                 {"runs", rates.size()}};
+  if (a.mode == "relevance") result["rule"] = a.rule;
+  std::ostringstream speed;
+  if (flops > 0) {
+    const double peak = cpu::measure_peak_flops();
+    result.update({{"gflop_per_s", flops * 1e-9},
+                   {"peak_gflop_per_s", peak * 1e-9},
+                   {"share_of_peak", flops / peak}});
+    speed << std::fixed << std::setprecision(1) << flops * 1e-9 << " GFLOP/s ("
+          << std::setprecision(0) << 100 * flops / peak << " % of the peak measured now), ";
+  }
   if (common().json) return print_json(result);
-  std::cout << a.net << ", " << a.mode << ", batch " << a.batch << ": " << std::fixed
-            << std::setprecision(1) << rate << " images/s ("
-            << result["images_per_s_min"].get<double>() << " to "
-            << result["images_per_s_max"].get<double>() << "), " << rate * flop_per_image * 1e-9
-            << " GFLOP/s (" << std::setprecision(0) << 100 * rate * flop_per_image / peak
-            << " % of the peak measured now), " << executor.peak_bytes() / 1000000 << " MB\n";
+  std::cout << a.net << ", " << a.mode << (a.mode == "relevance" ? " by " + a.rule : "")
+            << ", batch " << a.batch << ": " << std::fixed << std::setprecision(1) << rate
+            << " images/s (" << result["images_per_s_min"].get<double>() << " to "
+            << result["images_per_s_max"].get<double>() << "), " << speed.str()
+            << subject.peak_bytes() / 1000000 << " MB\n";
 }
 
 }  // namespace
@@ -94,9 +140,11 @@ void add_bench_commands(CLI::App& app) {
   c->add_option("--batch", a->batch, "images at once")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  c->add_option("--mode", a->mode, "forward | train (forward + backward + update)")
-      ->check(CLI::IsMember({"forward", "train"}))
+  c->add_option("--mode", a->mode,
+                "forward | train (forward + backward + update) | relevance (forward + walk)")
+      ->check(CLI::IsMember({"forward", "train", "relevance"}))
       ->capture_default_str();
+  c->add_option("--rule", a->rule, "rule of --mode relevance")->capture_default_str();
   c->add_option("--seconds", a->seconds, "measuring time")->capture_default_str();
   c->footer("Example: fovea bench net googlenet --batch 32 --mode train");
   c->callback([a] { bench_net(*a); });

@@ -15,7 +15,8 @@ namespace {
 
 struct AdienceArguments {
   AdienceOptions options;
-  std::string alignment = "aligned", encode = "raw";
+  std::string alignment = "aligned", encode = "raw", validation = "study";
+  std::uint64_t shard_mib = 0;
   bool dry_run = false;
 };
 
@@ -39,7 +40,9 @@ Json summary_json(const AdienceSummary& summary) {
           {"repeated_rows", summary.repeated_rows},
           {"rows_without_label", summary.rows_without_label},
           {"missing_images", summary.missing_images},
+          {"resumed", summary.resumed},
           {"unlabelled", unlabelled},
+          {"fixed_labels", summary.files.fixed},
           {"views", views}};
 }
 
@@ -60,6 +63,11 @@ void print_skipped(const AdienceSummary& summary) {
     }
     std::cout << "no " << enum_name(target) << " label: " << total << " rows: " << list << '\n';
   }
+  for (const auto& [text, rows] : summary.files.fixed) {
+    std::cout << "age '" << text << "' read as "
+              << kAgeClasses[static_cast<std::size_t>(fixed_age(text))] << ": " << rows
+              << " rows\n";
+  }
   if (summary.missing_images > 0) {
     std::cout << "missing images: " << summary.missing_images << '\n';
   }
@@ -79,18 +87,24 @@ void run_adience(AdienceArguments& arguments) {
   if (!arguments.dry_run && o.out.empty()) throw CLI::RequiredError("--out");
   read_json(Json(arguments.alignment), o.alignment, "--alignment");
   read_json(Json(arguments.encode), o.encode, "--encode");
+  read_json(Json(arguments.validation), o.validation, "--val");
+  o.shard_bytes = arguments.shard_mib << 20;
   o.seed = common().seed;
   o.threads = common().threads;
   o.overwrite = common().force;
-  o.command = str("fovea data adience --images ", o.images.string(), " --folds ", o.folds.string(),
-                  o.lists.empty() ? "" : " --lists ", o.lists.string(), " --alignment ",
-                  arguments.alignment, " --size ", o.size, " --encode ", arguments.encode,
-                  " --seed ", o.seed);
+  o.command =
+      str("fovea data adience --images ", o.images.string(), " --folds ", o.folds.string(),
+          o.lists.empty() ? "" : " --lists ", o.lists.string(), " --alignment ",
+          arguments.alignment, " --size ", o.size, " --encode ", arguments.encode, " --val ",
+          arguments.validation, o.label_fix ? " --label-fix" : "", " --seed ", o.seed);
   AdienceSummary summary;
   {
     Progress progress("packing");
     o.progress = [&](std::int64_t done, std::int64_t total) { progress.update(done, total); };
     summary = arguments.dry_run ? plan_adience(o) : pack_adience(o);
+  }
+  if (summary.resumed > 0) {
+    talk(str("went on with ", summary.resumed, " images that an earlier run had packed"));
   }
   if (common().json) return print_json(summary_json(summary));
   print_skipped(summary);
@@ -125,10 +139,22 @@ void add_data_adience_command(CLI::App& data) {
   command->add_option("--encode", a->encode, "raw | jpeg")
       ->check(CLI::IsMember({"raw", "jpeg"}))
       ->capture_default_str();
+  command
+      ->add_option("--val", a->validation, "how val is drawn: study (by face) | subject-exclusive")
+      ->check(CLI::IsMember({"study", "subject-exclusive"}))
+      ->capture_default_str();
+  command->add_flag("--label-fix", o.label_fix,
+                    "read '(25, 23)' and its like as the age group they mean");
+  command
+      ->add_option("--shard-size", a->shard_mib, "MiB per payload file beside the store, 0: none")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
   command->add_flag("--skip-missing", o.skip_missing, "go on without images that are missing");
   command->add_flag("--dry-run", a->dry_run,
                     "only read the fold files and print what the views would count");
-  command->footer("Example: fovea data adience --images faces --folds faces --out faces.store");
+  command->footer(
+      "A run that was killed goes on where it was when it is started again.\n\n"
+      "Example: fovea data adience --images faces --folds faces --out faces.store");
   command->callback([a] { run_adience(*a); });
 }
 

@@ -8,6 +8,9 @@
 #include "apps/relevance_arguments.h"
 #include "apps/relevance_inputs.h"
 #include "apps/relevance_output.h"
+#include "apps/relevance_toolbox.h"
+#include "engine/core/npy.h"
+#include "engine/relevance/repeat.h"
 
 namespace fovea::apps {
 namespace {
@@ -17,20 +20,44 @@ struct Arguments {
   RuleArguments rule;
   WalkArguments walk;
   OutputArguments output;
-  bool explain = false;
+  ToolboxArguments toolbox;
+  bool explain = false, verify = false;
 };
+
+// One number per unit of the start layer: an inner layer's units are its channels, summed over the
+// positions.
+Tensor<float> unit_scores(const Tensor<float>& scores) {
+  const std::int64_t positions = scores.shape.h() * scores.shape.w();
+  Tensor<float> units(Shape{scores.shape.n(), scores.shape.c()});
+  for (std::size_t i = 0; i < units.values.size(); ++i) {
+    double sum = 0;
+    for (std::int64_t p = 0; p < positions; ++p)
+      sum += static_cast<double>(
+          scores.values[i * static_cast<std::size_t>(positions) + static_cast<std::size_t>(p)]);
+    units.values[i] = static_cast<float>(sum);
+  }
+  return units;
+}
 
 class Explanation {
  public:
   explicit Explanation(const Arguments& a) : a_(a), inputs_(a.input) {
-    const Graph graph = inputs_.graph();
-    analyzer_ = make_analyzer(inputs_, graph,
-                              {.composite = composite_of(a.rule, graph),
-                               .device = resolve_device(),
-                               .last = layer_index(graph, a.walk.last, -1),
-                               .first = layer_index(graph, a.walk.first, 0),
-                               .mean = inputs_.seen_mean(),
-                               .keep_all = !a.output.layers.empty()});
+    Graph graph = inputs_.graph();
+    const AnalyzerOptions options{.composite = composite_of(a.rule, graph),
+                                  .device = resolve_device(),
+                                  .last = layer_index(graph, a.walk.last, -1),
+                                  .first = layer_index(graph, a.walk.first, 0),
+                                  .keep_all = !a.output.layers.empty() || a.verify,
+                                  .channels = channels_of(a.walk, graph)};
+    repeats_ = options.composite.repeat.kind != RepeatKind::kOnce;
+    if (repeats_) check_repeatable();
+    if (a.input.memory > 0) {
+      const std::int64_t batch = batch_within(inputs_, options, a.input.memory);
+      talk(str("batch ", batch, " within ", a.input.memory, " MB"));
+      graph = inputs_.graph(batch);
+    }
+    analyzer_ = make_analyzer(inputs_, graph, options);
+    if (a.walk.start.ends_with(".npy")) initial_ = read_npy(a.walk.start);
   }
 
   void run() {
@@ -48,51 +75,114 @@ class Explanation {
       run_batch(first, input, images);
       progress.update(std::min(first + input.shape.n(), total), total);
     }
-    if (common().json) return print_json({{"images", images}});
-    for (const Json& image : images) print_table(image);
+    if (common().json) {
+      print_json({{"images", images}});
+    } else if (!a_.verify) {
+      for (const Json& image : images) print_table(image);
+    }
+    require(verified_, "a step is off by more than ", kStepTolerance,
+            " of its largest value, expected float relevance that agrees with double");
   }
 
  private:
+  void check_repeatable() const {
+    const auto refuse = [&](bool given, const char* option) {
+      require(!given, "no ", option, " for rule ", a_.rule.rule,
+              ": its map is a mean over walks from the score to the pixels");
+    };
+    refuse(!a_.output.layers.empty(), "--layers");
+    refuse(!a_.walk.first.empty(), "--first");
+    refuse(a_.walk.start != "score", "--start-relevance");
+    refuse(a_.verify, "--verify");
+  }
+
   void run_batch(std::int64_t first, TensorView<float> input, Json& images) {
     const std::int64_t count = inputs_.fill(first, input);
     analyzer_->forward();
-    const Tensor<float> scores = analyzer_->scores();
-    const std::int64_t classes = scores.shape.c();
-    std::vector<int> targets(static_cast<std::size_t>(input.shape.n()), -1);
+    const Tensor<float> scores = unit_scores(analyzer_->scores());
+    const auto classes = static_cast<std::size_t>(scores.shape.c());
+    std::vector<std::vector<StartUnit>> starts(static_cast<std::size_t>(input.shape.n()));
     for (std::int64_t n = 0; n < count; ++n) {
       const auto index = static_cast<std::size_t>(first + n);
       const Sample& sample = inputs_.samples()[index];
-      targets[static_cast<std::size_t>(n)] = target_of(
+      starts[static_cast<std::size_t>(n)] = starts_of(
           a_.walk, sample.name, index, sample.label,
-          std::span(scores.values)
-              .subspan(static_cast<std::size_t>(n * classes), static_cast<std::size_t>(classes)));
+          std::span(scores.values).subspan(static_cast<std::size_t>(n) * classes, classes));
     }
-    std::vector<float> start;
-    if (a_.walk.start != "score") start.assign(targets.size(), std::stof(a_.walk.start));
-    analyzer_->run(targets, start);
-    const Tensor<float> relevance = analyzer_->input_relevance();
+    const Tensor<float> relevance = walk(first, count, input, starts);
+    for (const std::string& line : analyzer_->warnings()) talk("warning: " + line);
+    const Shape shape(
+        std::span<const std::int64_t>(relevance.shape.begin() + 1, relevance.shape.end()));
     for (std::int64_t n = 0; n < count; ++n) {
       const Sample& sample = inputs_.samples()[static_cast<std::size_t>(first + n)];
-      const int target = targets[static_cast<std::size_t>(n)];
-      const Shape shape(
-          std::span<const std::int64_t>(relevance.shape.begin() + 1, relevance.shape.end()));
-      write_maps(a_.output, sample, {relevance.values.data() + n * shape.count(), shape});
+      const TensorView<const float> map{relevance.values.data() + n * shape.count(), shape};
+      write_maps(a_.output, sample, map);
       if (!a_.output.layers.empty()) write_layers(a_.output, *analyzer_, sample.name, n);
-      images.push_back(image_json(
-          *analyzer_, sample.name, target,
-          static_cast<double>(scores.values[static_cast<std::size_t>(n * classes + target)]),
-          static_cast<std::size_t>(n)));
+      if (a_.verify) verified_ &= print_verification(sample.name, analyzer_->verify(n));
+      images.push_back(describe(sample, starts[static_cast<std::size_t>(n)], scores, map, n));
     }
+  }
+
+  // The maps of a batch that has run forward.
+  Tensor<float> walk(std::int64_t first, std::int64_t count, TensorView<float> input,
+                     std::span<const std::vector<StartUnit>> starts) {
+    if (repeats_) {
+      Shape shape = input.shape;
+      shape[0] = count;
+      const Tensor<float> images(shape, std::vector<float>(input.data, input.data + shape.count()));
+      return repeated_map(*analyzer_, images, starts, common().seed,
+                          static_cast<std::uint64_t>(first));
+    }
+    if (initial_.shape.rank() > 0) {
+      analyzer_->run_from(initial_of_batch(first, count).view());
+    } else {
+      analyzer_->run(starts, start_value(a_.walk));
+    }
+    return analyzer_->input_relevance();
+  }
+
+  // Of --start-relevance X.npy: one array for all images, or one per image.
+  [[nodiscard]] Tensor<float> initial_of_batch(std::int64_t first, std::int64_t count) const {
+    Tensor<float> start(analyzer_->scores().shape);
+    const std::int64_t size = start.shape.count_from(1), given = initial_.shape.count();
+    const bool same = given == size;
+    require(same || given == size * std::ssize(inputs_.samples()), "wrong array in ", a_.walk.start,
+            ": ", initial_.shape, ", expected ", start.shape, " for one image or for each");
+    for (std::int64_t n = 0; n < count; ++n)
+      std::copy_n(initial_.values.begin() + (same ? 0 : (first + n) * size), size,
+                  start.values.begin() + n * size);
+    return start;
+  }
+
+  [[nodiscard]] Json describe(const Sample& sample, std::span<const StartUnit> starts,
+                              const Tensor<float>& scores, TensorView<const float> map,
+                              std::int64_t n) const {
+    double score = 0, sum = 0;
+    for (const StartUnit& start : starts)
+      score +=
+          static_cast<double>(start.weight) * static_cast<double>(scores.view()(n, start.unit));
+    Json image = image_json(*analyzer_, sample.name, starts, score,
+                            repeats_ ? 0 : static_cast<std::size_t>(n));
+    if (repeats_) {  // no single walk stands for the mean
+      for (const float value : map.span()) sum += static_cast<double>(value);
+      image["relevance_sum"] = sum;
+      image["layers"] = Json::array();
+    }
+    return image;
   }
 
   const Arguments& a_;
   RelevanceInputs inputs_;
   std::unique_ptr<Analyzer> analyzer_;
+  Tensor<float> initial_{Shape{}};
+  bool repeats_ = false, verified_ = true;
 };
 
 void run(const Arguments& a) {
+  if (!a.toolbox.config.empty())
+    return run_toolbox_config(a.toolbox, a.input.images, a.rule.toolbox_group_bias);
   if (a.input.weights.empty()) throw CLI::RequiredError("--weights");
-  require(a.explain || !a.output.out.empty(), "no --out, expected a folder for the heatmaps");
+  if (!a.explain && a.output.out.empty()) throw CLI::RequiredError("--out");
   Explanation(a).run();
 }
 
@@ -106,10 +196,13 @@ void add_relevance_command(CLI::App& app) {
   add_rule_options(*c, a->rule);
   add_walk_options(*c, a->walk);
   add_output_options(*c, a->output);
-  c->add_flag("--explain", a->explain, "print layer -> rule -> implementation and stop");
+  add_toolbox_options(*c, a->toolbox);
+  c->add_flag("--explain", a->explain, "print layer: rule: terms, implementation; and stop");
+  c->add_flag("--verify", a->verify, "every step beside the formula in double (slow)");
   c->footer(
       "Example: fovea relevance --weights runs/demo/fold0/iter_500.safetensors face.jpg --out "
       "maps");
+  add_relevance_evaluate_command(*c);
   c->callback([a, c] {
     if (c->get_subcommands().empty()) run(*a);
   });

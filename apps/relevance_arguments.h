@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/relevance/composite.h"
+#include "engine/relevance/analyzer.h"
 
 namespace fovea::apps {
 
@@ -15,17 +15,20 @@ struct InputArguments {
   std::vector<std::string> images;
   std::string net, weights, mean, input, store, view;
   int batch = 8, limit = 0;
+  std::int64_t memory = 0;  // MB for the automatic batch; 0 = --batch
 };
 
 struct RuleArguments {
   std::string rule = "study", bias = "absorb", flat_until;
-  std::optional<float> epsilon, beta;
+  std::optional<float> epsilon, beta, gamma, noise;
+  std::optional<int> steps;
   std::optional<std::string> lrn, max_pooling, aux_softmax;
   bool toolbox_group_bias = false;
 };
 
 struct WalkArguments {
   std::string target = "predicted", start = "score", first, last;
+  std::vector<std::string> channels;
 };
 
 struct OutputArguments {
@@ -45,9 +48,20 @@ void add_output_options(CLI::App& app, OutputArguments& a);
 // it does not listen to.
 [[nodiscard]] Composite composite_of(const RuleArguments& a, const Graph& graph);
 
-// "predicted", "label", a class, or a comma list of classes (one per image): the class of the image
-// with this index, scores and label (-1 = unknown).
+// "LAYER:C,C,..." of --channels.
+[[nodiscard]] std::vector<ChannelChoice> channels_of(const WalkArguments& a, const Graph& graph);
+
+// What --target says about one image: scores of the start layer's units, label (-1 = unknown),
+// index of the image. A target is a sum of "predicted", "label", "topN" (the N highest together)
+// and classes, with '+' and '-' between, as in "predicted-label"; a comma list has one per image.
+[[nodiscard]] std::vector<StartUnit> starts_of(const WalkArguments& a, const std::string& image,
+                                               std::size_t index, int label,
+                                               std::span<const float> scores);
+// The same where it can only be one class.
 [[nodiscard]] int target_of(const WalkArguments& a, const std::string& image, std::size_t index,
                             int label, std::span<const float> scores);
+
+// The value that --start-relevance puts in the score's place; nothing for "score".
+[[nodiscard]] std::optional<float> start_value(const WalkArguments& a);
 
 }  // namespace fovea::apps

@@ -96,8 +96,8 @@ RelevanceInputs::RelevanceInputs(const InputArguments& a)
           "nothing to explain, expected IMAGE..., --input or --data with --view");
 }
 
-Graph RelevanceInputs::graph() const {
-  const auto batch = std::min<std::int64_t>(arguments_.batch, std::ssize(samples_));
+Graph RelevanceInputs::graph(std::int64_t batch) const {
+  if (batch == 0) batch = std::min<std::int64_t>(arguments_.batch, std::ssize(samples_));
   const NetDefinition net = model_net(model_, arguments_.net, batch);
   if (array_shape_.rank() == 4) {
     Shape wanted = array_shape_;
@@ -133,7 +133,9 @@ std::int64_t RelevanceInputs::fill(std::int64_t first, TensorView<float> input) 
 }
 
 std::unique_ptr<Analyzer> make_analyzer(const RelevanceInputs& inputs, const Graph& graph,
-                                        const AnalyzerOptions& options) {
+                                        AnalyzerOptions options) {
+  options.mean = inputs.seen_mean();
+  options.pixel_scale = inputs.model().scale;
   auto analyzer = std::make_unique<Analyzer>(graph, options);
   const WeightReport report =
       load_weights(analyzer->executor(), inputs.model().file, inputs.model().path);
@@ -141,6 +143,20 @@ std::unique_ptr<Analyzer> make_analyzer(const RelevanceInputs& inputs, const Gra
           report.missing.empty() ? "" : report.missing[0]);
   analyzer->weights_changed();
   return analyzer;
+}
+
+std::int64_t batch_within(const RelevanceInputs& inputs, const AnalyzerOptions& given,
+                          std::int64_t megabytes) {
+  AnalyzerOptions options = given;
+  options.mean = inputs.seen_mean();
+  const auto bytes = [&](std::int64_t batch) {
+    return static_cast<std::int64_t>(Analyzer(inputs.graph(batch), options).bytes());
+  };
+  const std::int64_t one = bytes(1), each = std::max<std::int64_t>(bytes(2) - one, 1),
+                     budget = megabytes * 1000000;
+  require(one <= budget, "not enough memory for one image: --memory ", megabytes,
+          " MB, expected at least ", (one + 999999) / 1000000);
+  return std::min<std::int64_t>((budget - one) / each + 1, std::ssize(inputs.samples()));
 }
 
 }  // namespace fovea::apps

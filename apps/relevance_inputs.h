@@ -27,8 +27,8 @@ class RelevanceInputs {
 
   [[nodiscard]] const Model& model() const { return model_; }
   [[nodiscard]] const std::vector<Sample>& samples() const { return samples_; }
-  // The deploy net for min(--batch, number of images) images at once.
-  [[nodiscard]] Graph graph() const;
+  // The deploy net for min(--batch, number of images) images at once, or for `batch`.
+  [[nodiscard]] Graph graph(std::int64_t batch = 0) const;
   // What the net sees of the mean image, (C, H, W); empty when there is none: the bounds of z^B.
   [[nodiscard]] Tensor<float> seen_mean() const;
   // Copies samples first, first + 1, ... into the net's input, zeros behind the last; returns how
@@ -43,9 +43,13 @@ class RelevanceInputs {
   std::vector<Sample> samples_;
 };
 
-// An analyzer with the model's weights in it.
+// An analyzer with the model's weights in it; takes bounds of the input from the model.
 [[nodiscard]] std::unique_ptr<Analyzer> make_analyzer(const RelevanceInputs& inputs,
-                                                      const Graph& graph,
-                                                      const AnalyzerOptions& options);
+                                                      const Graph& graph, AnalyzerOptions options);
+
+// The largest batch up to the number of images with which an analyzer takes at most `megabytes`,
+// from its sizes for one and for two images. Error when one image takes more.
+[[nodiscard]] std::int64_t batch_within(const RelevanceInputs& inputs,
+                                        const AnalyzerOptions& options, std::int64_t megabytes);
 
 }  // namespace fovea::apps

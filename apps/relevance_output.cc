@@ -51,34 +51,63 @@ void write_layers(const OutputArguments& a, const Analyzer& analyzer, const std:
   }
 }
 
-Json image_json(const Analyzer& analyzer, const std::string& name, int target, double score,
-                std::size_t n) {
-  Json layers = Json::array();
+Json image_json(const Analyzer& analyzer, const std::string& name,
+                std::span<const StartUnit> starts, double score, std::size_t n) {
+  Json layers = Json::array(), targets = Json::array();
   for (const LayerRelevance& layer : analyzer.layers()) {
     layers.push_back({{"name", layer.name},
+                      {"incoming", layer.incoming[n]},
                       {"sum", layer.sum[n]},
                       {"absorbed_bias", layer.absorbed_bias[n]},
-                      {"absorbed_eps", layer.absorbed_epsilon[n]}});
+                      {"absorbed_eps", layer.absorbed_epsilon[n]},
+                      {"absorbed_padding", layer.absorbed_padding[n]}});
   }
-  return {{"name", name},
-          {"target", target},
-          {"score", score},
-          {"relevance_sum", analyzer.layers().back().sum[n]},
-          {"layers", layers}};
+  for (const StartUnit& start : starts)
+    targets.push_back({{"class", start.unit}, {"weight", start.weight}});
+  Json image = {{"name", name},
+                {"target", starts.empty() ? -1 : starts[0].unit},
+                {"score", score},
+                {"relevance_sum", analyzer.layers().back().sum[n]},
+                {"layers", layers}};
+  if (starts.size() > 1) image["targets"] = targets;
+  return image;
 }
 
 void print_table(const Json& image) {
-  std::cout << image["name"].get<std::string>() << ": class " << image["target"] << ", score "
-            << image["score"].get<double>() << ", relevance "
-            << image["relevance_sum"].get<double>()
-            << "\n  layer                          sum           bias        epsilon\n";
+  constexpr std::pair<const char*, const char*> kColumns[] = {{"incoming", "incoming"},
+                                                              {"outgoing", "sum"},
+                                                              {"bias", "absorbed_bias"},
+                                                              {"epsilon", "absorbed_eps"},
+                                                              {"padding", "absorbed_padding"}};
+  std::cout << image["name"].get<std::string>() << ": class " << image["target"];
+  if (image.contains("targets")) std::cout << " and " << image["targets"].size() - 1 << " more";
+  std::cout << ", score " << image["score"].get<double>() << ", relevance "
+            << image["relevance_sum"].get<double>() << '\n';
+  if (image["layers"].empty()) return;
+  std::cout << "  " << std::left << std::setw(28) << "layer" << std::right;
+  for (const auto& [title, key] : kColumns) std::cout << std::setw(13) << title;
+  std::cout << '\n';
   for (const Json& layer : image["layers"]) {
-    std::cout << "  " << std::left << std::setw(24) << layer["name"].get<std::string>()
+    std::cout << "  " << std::left << std::setw(28) << layer["name"].get<std::string>()
               << std::right << std::setprecision(6);
-    for (const char* key : {"sum", "absorbed_bias", "absorbed_eps"})
-      std::cout << std::setw(15) << layer[key].get<double>();
+    for (const auto& [title, key] : kColumns)
+      std::cout << std::setw(13) << layer[key].get<double>();
     std::cout << '\n';
   }
+}
+
+bool print_verification(const std::string& name, std::span<const StepError> errors) {
+  bool fine = true;
+  std::cout << name << ": float beside double, over the largest value and over the sum (tolerance "
+            << kStepTolerance << " of the largest)\n";
+  for (const StepError& error : errors) {
+    const bool off = !(error.largest <= kStepTolerance);
+    fine &= !off;
+    std::cout << "  " << std::left << std::setw(28) << error.layer << std::right
+              << std::setprecision(3) << std::setw(13) << error.largest << std::setw(13) << error.l1
+              << (off ? "  off" : "") << '\n';
+  }
+  return fine;
 }
 
 }  // namespace fovea::apps

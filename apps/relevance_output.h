@@ -17,9 +17,13 @@ void write_maps(const OutputArguments& a, const Sample& sample, TensorView<const
 void write_layers(const OutputArguments& a, const Analyzer& analyzer, const std::string& name,
                   std::int64_t n);
 
-// One entry of "images" (cli contract).
-[[nodiscard]] Json image_json(const Analyzer& analyzer, const std::string& name, int target,
-                              double score, std::size_t n);
+// One entry of "images" (cli contract). `starts`: what the walk started from; its first unit is
+// "target", all of them are "targets" where they are several.
+[[nodiscard]] Json image_json(const Analyzer& analyzer, const std::string& name,
+                              std::span<const StartUnit> starts, double score, std::size_t n);
 void print_table(const Json& image);
+
+// The table of --verify; false when a step is off by more than its tolerance.
+bool print_verification(const std::string& name, std::span<const StepError> errors);
 
 }  // namespace fovea::apps

@@ -1,6 +1,7 @@
 #include "apps/resolve.h"
 
 #include "apps/common.h"
+#include "engine/backend/registry.h"
 #include "engine/core/file.h"
 #include "engine/graph/net_json.h"
 #include "engine/io/weights.h"

@@ -17,6 +17,7 @@
 #include "engine/train/config.h"
 #include "engine/train/filler.h"
 #include "engine/train/trainer.h"
+#include "kernels/cpu/isa.h"
 
 namespace fovea::apps {
 namespace {
@@ -120,6 +121,11 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   TrainOptions options{.folder = folder,
                        .solver = config.solver,
                        .resume = a.resume,
+                       .made_with = {{"device", device},
+                                     {"precision", common().precision},
+                                     {"threads", omp_get_max_threads()},
+                                     {"arithmetic", cpu::arithmetic_description()}},
+                       .resume_anyway = common().force,
                        .model = model_of(config, net_file, column, std::move(mean)),
                        .description = {{"net", config.net},
                                        {"view", view.name},

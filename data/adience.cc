@@ -5,7 +5,6 @@
 
 #include "data/image.h"
 #include "data/parallel.h"
-#include "data/resize.h"
 #include "data/study_views.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
@@ -14,11 +13,6 @@ namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kJpegQuality = 95;
-// Images decoded between two rounds of writing: enough to keep every core busy, few enough (50 MB
-// at 256 x 256) that memory stays bounded.
-constexpr std::int64_t kChunk = 256;
 
 // The folder that holds the user folders of an alignment.
 fs::path alignment_folder(const fs::path& images, Alignment alignment) {
@@ -40,32 +34,6 @@ std::vector<bool> find_missing(const std::vector<PlannedImage>& images,
   return {missing.begin(), missing.end()};
 }
 
-struct Payload {
-  Encoding encoding = Encoding::kRaw;
-  std::vector<std::uint8_t> bytes;
-};
-
-Payload make_payload(const fs::path& file, Alignment alignment, int size, Encoding encode) {
-  const std::string content = read_file(file);
-  const std::span bytes(reinterpret_cast<const std::uint8_t*>(content.data()), content.size());
-  Image image = decode_image(bytes, file.string());
-  const bool as_is = image.height == size && image.width == size;
-  if (encode == Encoding::kJpeg && as_is && image_file_kind(bytes) == ImageFile::kJpeg) {
-    return {encode, {bytes.begin(), bytes.end()}};
-  }
-  if (alignment == Alignment::kUnaligned) image = square_by_edges(image);
-  image = resize_bilinear(image, size, size);
-  Payload payload{encode, {}};
-  if (encode == Encoding::kJpeg) {
-    const std::string jpeg = encode_jpeg(image, kJpegQuality);
-    payload.bytes.assign(jpeg.begin(), jpeg.end());
-  } else {
-    payload.bytes.resize(image.pixels.size());
-    to_planes(image, payload.bytes);
-  }
-  return payload;
-}
-
 // Columns 0 and 1 are the targets; then subject, alignment, fold.
 std::vector<ColumnSpec> label_columns(const AdiencePlan& plan,
                                       const std::vector<std::string>& subjects) {
@@ -85,31 +53,27 @@ std::vector<ColumnSpec> label_columns(const AdiencePlan& plan,
 void add_images(StoreWriter& writer, const AdiencePlan& plan, const AdienceOptions& options,
                 const std::array<fs::path, 2>& folders,
                 const std::unordered_map<std::string, std::int32_t>& subject_number) {
-  const auto total = static_cast<std::int64_t>(plan.images.size());
-  for (std::int64_t begin = 0; begin < total; begin += kChunk) {
-    std::vector<Payload> payloads(static_cast<std::size_t>(std::min(kChunk, total - begin)));
-    const auto image_at = [&](std::size_t i) -> const PlannedImage& {
-      return plan.images[static_cast<std::size_t>(begin) + i];
-    };
-    parallel_for(static_cast<std::int64_t>(payloads.size()), options.threads, [&](std::int64_t n) {
-      const auto i = static_cast<std::size_t>(n);
-      const PlannedImage& image = image_at(i);
-      const auto& folder = folders[static_cast<std::size_t>(image.alignment)];
-      payloads[i] =
-          make_payload(folder / image.path, image.alignment, options.size, options.encode);
-    });
-    for (std::size_t i = 0; i < payloads.size(); ++i) {
-      const PlannedImage& image = image_at(i);
-      writer.add({.encoding = payloads[i].encoding,
-                  .height = options.size,
-                  .width = options.size,
-                  .source = image.path,
-                  .labels = {image.labels[0], image.labels[1], subject_number.at(image.subject),
-                             static_cast<std::int32_t>(image.alignment), image.fold}},
-                 payloads[i].bytes);
-    }
-    if (options.progress) options.progress(std::min(begin + kChunk, total), total);
-  }
+  const auto item = [&](std::int64_t i) -> PackItem {
+    const PlannedImage& image = plan.images[static_cast<std::size_t>(i)];
+    return {.file = folders[static_cast<std::size_t>(image.alignment)] / image.path,
+            .source = image.path,
+            .labels = {image.labels[0], image.labels[1], subject_number.at(image.subject),
+                       static_cast<std::int32_t>(image.alignment), image.fold},
+            .square = image.alignment == Alignment::kUnaligned};
+  };
+  pack_images(writer, static_cast<std::int64_t>(plan.images.size()), item,
+              {.encode = options.encode,
+               .size = options.size,
+               .threads = options.threads,
+               .progress = options.progress});
+}
+
+// All that the payloads depend on: which files, where, and what is made of them.
+std::string resume_key(const AdienceOptions& options, const AdiencePlan& plan) {
+  std::string key = str("adience ", fs::absolute(options.images).string(), ' ', options.size, ' ',
+                        enum_name(options.encode));
+  for (const PlannedImage& image : plan.images) key += '\n' + image.path;
+  return key;
 }
 
 Json metadata(const AdienceOptions& options, const AdienceSummary& summary) {
@@ -123,6 +87,8 @@ Json metadata(const AdienceOptions& options, const AdienceSummary& summary) {
           {"alignment", enum_name(options.alignment)},
           {"encoding", enum_name(options.encode)},
           {"split", options.lists.empty() ? "drawn" : "lists"},
+          {"validation", options.lists.empty() ? enum_name(options.validation) : "lists"},
+          {"label_fix", options.label_fix},
           {"seed", options.seed},
           {"missing_images", summary.missing_images},
           {"command", options.command},
@@ -135,10 +101,11 @@ AdienceSummary plan_adience(const AdienceOptions& options) {
   require(!options.folds.empty() || !options.lists.empty(),
           "no fold files: expected --folds or --lists");
   AdienceSummary summary;
-  if (!options.folds.empty()) summary.files = read_fold_files(options.folds);
-  summary.plan = options.lists.empty()
-                     ? plan_from_folds(summary.files, options.alignment, options.seed)
-                     : plan_from_lists(read_lists(options.lists), summary.files, options.alignment);
+  if (!options.folds.empty()) summary.files = read_fold_files(options.folds, options.label_fix);
+  summary.plan =
+      options.lists.empty()
+          ? plan_from_folds(summary.files, options.alignment, options.seed, options.validation)
+          : plan_from_lists(read_lists(options.lists), summary.files, options.alignment);
   summary.rows = static_cast<std::int64_t>(summary.files.rows.size());
   summary.repeated_rows = summary.plan.repeated_rows;
   summary.rows_without_label = summary.plan.rows_without_label;
@@ -148,7 +115,7 @@ AdienceSummary plan_adience(const AdienceOptions& options) {
 AdienceSummary pack_adience(const AdienceOptions& options) {
   require(options.size >= 1 && options.size <= kMaxImageExtent, "image size ", options.size,
           ", expected 1 to ", kMaxImageExtent);
-  expects(options.encode != Encoding::kPng, "raw or JPEG");
+  expects(options.encode != PackEncoding::kKeep, "raw or JPEG");
   AdienceSummary summary = plan_adience(options);
   AdiencePlan& plan = summary.plan;
   const std::array folders{alignment_folder(options.images, Alignment::kAligned),
@@ -173,8 +140,17 @@ AdienceSummary pack_adience(const AdienceOptions& options) {
     const auto number = static_cast<std::int32_t>(subjects.size());
     if (subject_number.emplace(image.subject, number).second) subjects.push_back(image.subject);
   }
-  StoreWriter writer(options.out, label_columns(plan, subjects), options.overwrite);
-  add_images(writer, plan, options, folders, subject_number);
+  StoreWriter writer(options.out, label_columns(plan, subjects),
+                     {.overwrite = options.overwrite,
+                      .shard_bytes = options.shard_bytes,
+                      .resume_key = resume_key(options, plan)});
+  summary.resumed = static_cast<std::int64_t>(writer.resumable());
+  try {
+    add_images(writer, plan, options, folders, subject_number);
+  } catch (...) {
+    writer.discard();  // only a run that was killed leaves something behind
+    throw;
+  }
   for (const PlannedView& view : plan.views) {
     const std::string_view alignment = enum_name(view.alignment);
     writer.add_view(view_name(view.target, alignment, view.fold, view.split),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/adience_plan.h"
+#include "data/pack.h"
 #include "data/writer.h"
 
 namespace fovea {
@@ -23,12 +24,16 @@ struct AdienceOptions {
   // Stored images are size x size, resized as OpenCV does without keeping the aspect ratio;
   // unaligned ones are first squared by repeating their edges.
   int size = 256;
-  Encoding encode =
-      Encoding::kRaw;  // kRaw or kJpeg: files of the right size as they are, others at quality 95
+  PackEncoding encode = PackEncoding::kRaw;  // kRaw or kJpeg
+  bool label_fix = false;                    // data/folds.h
+  Validation validation = Validation::kFaces;
   std::uint64_t seed = 0;     // of the validation draw
   int threads = 0;            // 0: every core
   bool skip_missing = false;  // go on without missing image files
   bool overwrite = false;
+  // Above 0: payloads go to shards of about this size. Without shards a killed run leaves
+  // "<out>.partial", and the next run with the same options and files goes on from there.
+  std::uint64_t shard_bytes = 0;
   std::string command;  // noted in the store's metadata
   std::function<void(std::int64_t done, std::int64_t total)> progress = {};  // from one thread
 };
@@ -36,15 +41,16 @@ struct AdienceOptions {
 struct AdienceSummary {
   std::int64_t rows = 0, repeated_rows = 0, rows_without_label = 0;
   std::int64_t missing_images = 0;
-  FoldFiles files;   // of `folds`
-  AdiencePlan plan;  // what is in the store
+  std::int64_t resumed = 0;  // images that a killed run had packed
+  FoldFiles files;           // of `folds`
+  AdiencePlan plan;          // what is in the store
 };
 
 // Reads fold files and lists only: the images and views that packing would give.
 [[nodiscard]] AdienceSummary plan_adience(const AdienceOptions& options);
 
 // Error naming the first missing image and how many there are, unless skip_missing. On any error
-// nothing is left behind.
+// nothing is left behind but what a repeated run goes on from.
 AdienceSummary pack_adience(const AdienceOptions& options);
 
 }  // namespace fovea

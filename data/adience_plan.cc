@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "data/study_views.h"
 #include "engine/core/error.h"
 
 namespace fovea {
@@ -88,7 +87,8 @@ Alignment shown_alignment(std::string_view path) {
 
 }  // namespace
 
-AdiencePlan plan_from_folds(const FoldFiles& files, Alignment alignment, std::uint64_t seed) {
+AdiencePlan plan_from_folds(const FoldFiles& files, Alignment alignment, std::uint64_t seed,
+                            Validation validation) {
   AdiencePlan plan{.folds = static_cast<int>(files.files.size())};
   const std::vector<std::uint32_t> faces = number_faces(files.rows);
   if (!faces.empty()) {
@@ -113,7 +113,7 @@ AdiencePlan plan_from_folds(const FoldFiles& files, Alignment alignment, std::ui
   if (alignment == Alignment::kMixed) wanted.push_back(alignment);
   for (const Target target : kTargets) {
     for (int fold = 0; fold < plan.folds; ++fold) {
-      const SplitRows splits = draw_splits(files.rows, faces, target, fold, seed);
+      const SplitRows splits = draw_splits(files.rows, faces, target, fold, seed, validation);
       for (const Alignment view_alignment : wanted) {
         for (std::size_t s = 0; s < kSplits.size(); ++s) {
           PlannedView view{target, view_alignment, fold, std::string(kSplits[s]), {}};

@@ -14,6 +14,7 @@
 
 #include "data/folds.h"
 #include "data/lists.h"
+#include "data/study_views.h"
 
 namespace fovea {
 
@@ -53,7 +54,8 @@ struct AdiencePlan {
 // Views drawn from the fold files (data/study_views.h). Rows of one face with different labels are
 // an Error.
 [[nodiscard]] AdiencePlan plan_from_folds(const FoldFiles& files, Alignment alignment,
-                                          std::uint64_t seed);
+                                          std::uint64_t seed,
+                                          Validation validation = Validation::kFaces);
 
 // Views as the lists say; labels that the lists lack come from the fold files (which may be empty).
 // A label that contradicts another list or the fold files, or an image of another alignment, is an

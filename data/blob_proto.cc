@@ -12,11 +12,6 @@ namespace {
 
 constexpr unsigned kDataField = 5;
 
-void put_varint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
-
 }  // namespace
 
 Tensor<float> read_blob_proto(const std::filesystem::path& path) {
@@ -26,17 +21,13 @@ Tensor<float> read_blob_proto(const std::filesystem::path& path) {
 void write_blob_proto(const std::filesystem::path& path, TensorView<const float> tensor,
                       bool overwrite) {
   expects(tensor.shape.rank() == 3, "(C, H, W)");
-  std::string out;
+  WireWriter blob;
   const std::int64_t legacy[] = {1, tensor.shape[0], tensor.shape[1], tensor.shape[2]};
-  for (unsigned field = 1; field <= 4; ++field) {
-    put_varint(out, field << 3 | kVarint);
-    put_varint(out, static_cast<std::uint64_t>(legacy[field - 1]));
-  }
-  const auto size = sizeof(float) * static_cast<std::size_t>(tensor.count());
-  put_varint(out, kDataField << 3 | kBytes);
-  put_varint(out, size);
-  out.append(reinterpret_cast<const char*>(tensor.data), size);
-  write_file(path, out, overwrite);
+  for (unsigned field = 1; field <= 4; ++field)
+    blob.varint(field, static_cast<std::uint64_t>(legacy[field - 1]));
+  blob.bytes(kDataField, {reinterpret_cast<const char*>(tensor.data),
+                          sizeof(float) * static_cast<std::size_t>(tensor.count())});
+  write_file(path, blob.message(), overwrite);
 }
 
 }  // namespace fovea

@@ -1,8 +1,9 @@
 #include "data/folds.h"
 
 #include <algorithm>
+#include <charconv>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
 
@@ -31,6 +32,20 @@ std::int32_t class_index(Target target, std::string_view text) {
   return found == classes.end() ? kMissing : static_cast<std::int32_t>(found - classes.begin());
 }
 
+// "(25, 32)" -> 25, 32; "29" -> 29; {} for anything else.
+std::vector<int> intervals_of(std::string_view text) {
+  if (text.starts_with('(') && text.ends_with(')')) text = text.substr(1, text.size() - 2);
+  std::vector<int> numbers;
+  for (std::string_view part : split(text, ',')) {
+    if (part.starts_with(' ')) part.remove_prefix(1);
+    int number = 0;
+    const auto parsed = std::from_chars(part.data(), part.data() + part.size(), number);
+    if (parsed.ec != std::errc() || parsed.ptr != part.data() + part.size()) return {};
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
 enum Field { kUser, kImage, kFace, kAge, kGender, kFieldCount };
 constexpr std::string_view kFieldNames[kFieldCount] = {"user_id", "original_image", "face_id",
                                                        "age", "gender"};
@@ -38,11 +53,10 @@ constexpr std::string_view kFieldNames[kFieldCount] = {"user_id", "original_imag
 // Parses one fold file into `out`.
 class FoldFileParser {
  public:
-  FoldFileParser(std::filesystem::path path, int fold, FoldFiles& out)
-      : path_(std::move(path)), fold_(fold), out_(out) {}
+  FoldFileParser(std::filesystem::path path, int fold, bool label_fix, FoldFiles& out)
+      : path_(std::move(path)), fold_(fold), label_fix_(label_fix), out_(out) {}
 
-  void parse() {
-    const std::string content = read_file(path_);
+  void parse(std::string_view content) {
     std::int64_t line_number = 0, rows = 0;
     for (std::string_view line : split(content, '\n')) {
       line = without_carriage_return(line);
@@ -89,6 +103,10 @@ class FoldFileParser {
       const auto t = static_cast<std::size_t>(target);
       const std::string_view text = target == Target::kAge ? fields[column_[kAge]] : gender;
       row.labels[t] = class_index(target, text);
+      if (label_fix_ && target == Target::kAge && row.labels[t] == kMissing) {
+        row.labels[t] = fixed_age(text);
+        if (row.labels[t] != kMissing) ++out_.fixed[std::string(text)];
+      }
       if (row.labels[t] == kMissing) ++out_.unlabelled[t][std::string(text)];
     }
     out_.rows.push_back(std::move(row));
@@ -96,6 +114,7 @@ class FoldFileParser {
 
   std::filesystem::path path_;
   int fold_;
+  bool label_fix_;
   FoldFiles& out_;
   std::size_t field_count_ = 0;
   std::size_t column_[kFieldCount] = {};
@@ -108,13 +127,34 @@ std::span<const std::string_view> class_names(Target target) {
   return kGenderClasses;
 }
 
-FoldFiles read_fold_files(const std::filesystem::path& folder) {
+std::int32_t fixed_age(std::string_view text) {
+  const auto group = intervals_of(text);
+  if (group.empty() || group.size() > 2) return kMissing;
+  std::int32_t found = kMissing;
+  for (std::size_t k = 0; k < kAgeClasses.size(); ++k) {
+    const auto known = intervals_of(kAgeClasses[k]);
+    const auto is_end = [&](int age) { return age == known[0] || age == known[1]; };
+    const bool fits = group.size() == 1 ? known[0] <= group[0] && group[0] <= known[1]
+                                        : is_end(group[0]) || is_end(group[1]);
+    if (!fits) continue;
+    if (found != kMissing) return kMissing;  // it could mean two groups
+    found = static_cast<std::int32_t>(k);
+  }
+  return found;
+}
+
+void parse_fold_file(std::string_view content, const std::filesystem::path& path, int fold,
+                     bool label_fix, FoldFiles& out) {
+  FoldFileParser(path, fold, label_fix, out).parse(content);
+}
+
+FoldFiles read_fold_files(const std::filesystem::path& folder, bool label_fix) {
   FoldFiles result;
   for (int fold = 0;; ++fold) {
     const auto path = folder / str("fold_", fold, "_data.txt");
     std::error_code ignored;
     if (fold > 0 && !std::filesystem::exists(path, ignored)) return result;
-    FoldFileParser(path, fold, result).parse();
+    parse_fold_file(read_file(path), path, fold, label_fix, result);
   }
 }
 

@@ -5,6 +5,11 @@
 // row counts for age only if its text is literally one of the eight class names; every other text
 // ('None', '(25, 23)', '35', ...) is a missing label, as in the study's lists. Gender: m = 0, f =
 // 1; u and an empty text are missing.
+//
+// The label fix gives an age text that is no class name the group that it can only mean: an
+// interval that shares one end with one group, '(25, 23)', '(27, 32)', '(38, 42)'; a single age
+// inside a group, '29'. Ages between groups ('35') and '(38, 48)', which shares ends with two, stay
+// missing.
 #pragma once
 
 #include <array>
@@ -48,10 +53,17 @@ struct FoldFiles {
   std::vector<FaceRow> rows;                                      // in the order of the files
   std::vector<FoldFile> files;                                    // file k is fold k
   std::array<std::map<std::string, std::int64_t>, 2> unlabelled;  // by Target: text -> rows
+  std::map<std::string, std::int64_t> fixed;                      // age text -> rows
 };
 
 // Reads fold_0_data.txt and on until a number is missing. A missing column, a line with the wrong
 // number of fields or an unknown gender is an Error with file and line.
-[[nodiscard]] FoldFiles read_fold_files(const std::filesystem::path& folder);
+[[nodiscard]] FoldFiles read_fold_files(const std::filesystem::path& folder,
+                                        bool label_fix = false);
+// One file of that form in memory, as fold `fold`; `path` is named in errors.
+void parse_fold_file(std::string_view content, const std::filesystem::path& path, int fold,
+                     bool label_fix, FoldFiles& out);
+// The age group that the label fix gives a text, or kMissing.
+[[nodiscard]] std::int32_t fixed_age(std::string_view text);
 
 }  // namespace fovea

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 
 namespace fovea::store_format {
 

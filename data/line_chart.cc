@@ -1,6 +1,7 @@
 #include "data/line_chart.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "data/html.h"
@@ -22,18 +23,19 @@ class Scale {
         high_x = std::max(high_x, p.x), high_y = std::max(high_y, p.y);
       }
     }
-    x_step = round_step(high_x, 6), y_step = round_step(high_y, 5);
+    x_step = round_step(high_x, 6), y_step = round_step(high_y - chart.y_start, 5);
     x_high = high_x > 0 ? high_x : 1;
     y_high = y_step * std::ceil(high_y / y_step - 1e-9);
+    y_low = y_step * std::floor(chart.y_start / y_step + 1e-9);
   }
   [[nodiscard]] std::string x(double value) const {
     return fixed(kLeft + (kRight - kLeft) * value / x_high, 1);
   }
   [[nodiscard]] std::string y(double value) const {
-    return fixed(kBottom - (kBottom - kTop) * value / y_high, 1);
+    return fixed(kBottom - (kBottom - kTop) * (value - y_low) / (y_high - y_low), 1);
   }
 
-  double x_high = 1, y_high = 1, x_step = 1, y_step = 1;
+  double x_high = 1, y_low = 0, y_high = 1, x_step = 1, y_step = 1;
 };
 
 std::string svg_text(const std::string& x, const std::string& y, const std::string& anchor,
@@ -45,11 +47,13 @@ std::string svg_text(const std::string& x, const std::string& y, const std::stri
 std::string grid_lines(const LineChart& chart, const Scale& scale) {
   std::string svg;
   const int y_digits = scale.y_step >= 1 ? 0 : scale.y_step >= 0.1 ? 1 : 2;
-  for (int i = 0; scale.y_step * i <= scale.y_high * (1 + 1e-9); ++i) {
-    const double value = scale.y_step * i;
+  const auto lines = std::lround((scale.y_high - scale.y_low) / scale.y_step);
+  for (long i = 0; i <= lines; ++i) {
+    const double value = scale.y_low + scale.y_step * static_cast<double>(i);
     const std::string y = scale.y(value);
+    const bool base = std::abs(value) < scale.y_step / 2;
     svg += str("<line x1=\"", kLeft, "\" x2=\"", kRight, "\" y1=\"", y, "\" y2=\"", y,
-               "\" class=\"", i == 0 ? "chart-base" : "chart-grid", "\"/>");
+               "\" class=\"", base ? "chart-base" : "chart-grid", "\"/>");
     svg += svg_text(fixed(kLeft - 8, 0), fixed(std::stod(y) + 4, 1), "end", "chart-axis",
                     chart.y_is_share ? percent(value, 0) : fixed(value, y_digits));
   }
@@ -68,6 +72,22 @@ std::string polyline(const ChartLine& line, const Scale& scale) {
         str(points.empty() ? "" : " ", scale.x(p.x), ',', scale.y(std::min(p.y, scale.y_high)));
   }
   return str("<polyline points=\"", points, "\" class=\"chart-", escape_html(line.name), "\"/>");
+}
+
+// Colours that stay apart for the colour-blind, after M. Okabe and K. Ito.
+constexpr std::array<const char*, 8> kSeries{"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                             "#e69f00", "#56b4e9", "#7a3b00", "#5b2a86"};
+constexpr const char* kFileStyle =
+    "text{font:12px system-ui,'DejaVu Sans',sans-serif;fill:#6b6a65}"
+    ".title{font-size:14px;font-weight:600;fill:#1d1d1b}.legend{fill:#1d1d1b}"
+    ".chart-grid{stroke:#e4e2dc}.chart-base{stroke:#8d8c86}"
+    "polyline{fill:none;stroke-width:2;stroke-linejoin:round}"
+    ".chart-control,.key-control{stroke:#6b6a65;stroke-dasharray:5 4}";
+
+// What several lines share is in the style; here the colour of each. Beyond eight, dots.
+std::string series_style(std::size_t i) {
+  return str(".chart-series-", i, ",.key-series-", i, "{stroke:", kSeries[i % kSeries.size()],
+             i < kSeries.size() ? "" : ";stroke-dasharray:2 3", "}");
 }
 
 }  // namespace
@@ -99,6 +119,30 @@ std::string to_svg(const LineChart& chart) {
              ") rotate(-90)\" text-anchor=\"middle\" class=\"chart-label\">",
              escape_html(chart.y_label), "</text></svg>");
   return svg;
+}
+
+std::string to_svg_file(LineChart chart, const std::string& title) {
+  constexpr double kTitle = 34, kRow = 22, kColumn = 196;
+  constexpr std::size_t kColumns = 3;
+  std::string style = kFileStyle, legend;
+  const std::size_t rows = (chart.lines.size() + kColumns - 1) / kColumns;
+  for (std::size_t i = 0; i < chart.lines.size(); ++i) {
+    ChartLine& line = chart.lines[i];
+    if (line.name != "control") line.name = str("series-", i), style += series_style(i);
+    const double x = kLeft - 40 + kColumn * static_cast<double>(i % kColumns);
+    const double y = kTitle + kHeight + 8 + kRow * static_cast<double>(i / kColumns);
+    legend += str("<line x1=\"", fixed(x, 0), "\" x2=\"", fixed(x + 24, 0), "\" y1=\"", fixed(y, 0),
+                  "\" y2=\"", fixed(y, 0), "\" stroke-width=\"2\" class=\"key-", line.name, "\"/>");
+    legend += svg_text(fixed(x + 32, 0), fixed(y + 4, 0), "start", "legend", line.label);
+    line.label.clear();
+  }
+  const double height = kTitle + kHeight + kRow * static_cast<double>(rows) + 8;
+  return str("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", kWidth, "\" height=\"", height,
+             "\" viewBox=\"0 0 ", kWidth, ' ', height, "\"><style>", style,
+             "</style><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>",
+             svg_text(fixed(kLeft - 40, 0), "22", "start", "title", title), "<svg y=\"", kTitle,
+             "\" width=\"", kWidth, "\" height=\"", kHeight, "\">", to_svg(chart), "</svg>", legend,
+             "</svg>\n");
 }
 
 std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points, std::size_t count) {

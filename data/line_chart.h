@@ -22,6 +22,7 @@ struct ChartLine {
 struct LineChart {
   std::string description;  // for screen readers
   std::string x_label, y_label;
+  double y_start = 0;       // the y axis runs from this or from a multiple of a round step below it
   double x_end = 0;         // the x axis runs from 0 to this, or to the last point
   bool y_is_share = false;  // y runs from 0 to 1 and is written as per cent
   std::vector<ChartLine> lines;
@@ -30,6 +31,10 @@ struct LineChart {
 };
 
 [[nodiscard]] std::string to_svg(const LineChart& chart);
+
+// The chart as a file of its own: each line in a colour of its own (a line named "control" dashed
+// and gray), a title above, and the lines' labels as a legend below instead of at their ends.
+[[nodiscard]] std::string to_svg_file(LineChart chart, const std::string& title);
 
 // Means of equal stretches of the points, at most `count` of them: what a chart can show.
 [[nodiscard]] std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points,

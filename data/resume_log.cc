@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 #include "data/mapped_file.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
@@ -77,6 +77,7 @@ void ResumeLog::remove() {
   std::error_code ignored;
   out_.close();
   std::filesystem::remove(file_, ignored);
+  std::filesystem::remove(partial_, ignored);
 }
 
 }  // namespace fovea

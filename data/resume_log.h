@@ -30,6 +30,7 @@ class ResumeLog {
   [[nodiscard]] std::uint64_t keep() const;
 
   void append(const store_format::RecordEntry& entry);
+  // Removes both files (the partial one has another name when its store was committed).
   void remove();
 
  private:

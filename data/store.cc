@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 
 namespace fovea {
 namespace {

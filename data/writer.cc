@@ -4,7 +4,7 @@
 #include <cstring>
 #include <limits>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 #include "data/image.h"
 #include "data/store.h"
 
@@ -212,17 +212,23 @@ std::size_t StoreWriter::resumable() const {
                                                         : 0;
 }
 
-std::uint32_t StoreWriter::resume(const NewRecord& record) {
+std::uint32_t StoreWriter::resume(std::string source, std::vector<std::int32_t> labels) {
   expects(resumable() > 0, "a record of a killed writer");
   const RecordEntry& entry = log_->found()[records_.size()];
+  const NewRecord record{.encoding = static_cast<Encoding>(entry.encoding),
+                         .channels = entry.channels,
+                         .height = static_cast<int>(entry.height),
+                         .width = static_cast<int>(entry.width),
+                         .source = std::move(source),
+                         .labels = std::move(labels)};
   check(record, entry.size);
-  expects(entry.height == static_cast<std::uint32_t>(record.height) &&
-              entry.width == static_cast<std::uint32_t>(record.width) &&
-              entry.channels == record.channels &&
-              entry.encoding == static_cast<std::uint8_t>(record.encoding),
-          "equal keys give equal records");
   add_entry(entry, record);
   return size() - 1;
+}
+
+void StoreWriter::discard() {
+  file_.reset();
+  if (log_) log_->remove();
 }
 
 void StoreWriter::add_view(const std::string& name, std::string_view target,

@@ -83,8 +83,11 @@ class StoreWriter {
 
   // Records of a killed writer that are still to be taken over by resume(), before any add().
   [[nodiscard]] std::size_t resumable() const;
-  // Takes over the next one; `record` says again what add() was told.
-  std::uint32_t resume(const NewRecord& record);
+  // Takes over the next one, with the source and labels that add() was told.
+  std::uint32_t resume(std::string source, std::vector<std::int32_t> labels);
+
+  // Removes what a later writer would go on from; only destruction may follow.
+  void discard();
 
   // `target` names the column that the view is about, or is empty. `provenance` is a JSON object.
   void add_view(const std::string& name, std::string_view target,

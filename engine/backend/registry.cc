@@ -1,5 +1,6 @@
 #include "engine/backend/registry.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "engine/backend/host_device.h"
@@ -99,9 +100,15 @@ std::vector<const Implementation*> implementations(std::string_view device, cons
   unknown_device(device);
 }
 
-ChosenOp create_op(std::string_view device, const OpProblem& problem) {
+ChosenOp create_op(std::string_view device, const OpProblem& problem, EngineChoice engine) {
+  std::vector<const Implementation*> candidates = implementations(device, problem.params);
+  if (engine == EngineChoice::kOwn)
+    std::erase_if(candidates, [](auto* c) { return c->origin == Origin::kLibrary; });
+  if (engine == EngineChoice::kLibrary)
+    std::ranges::stable_partition(candidates,
+                                  [](auto* c) { return c->origin == Origin::kLibrary; });
   std::string reasons;
-  for (const Implementation* candidate : implementations(device, problem.params)) {
+  for (const Implementation* candidate : candidates) {
     const std::string reason = candidate->supports(problem);
     if (reason.empty()) return {candidate->create(problem), candidate->name};
     reasons += str(reasons.empty() ? "" : "; ", candidate->name, ": ", reason);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/backend/engine_choice.h"
 #include "kernels/ops/op.h"
 
 namespace fovea {
@@ -28,8 +29,9 @@ struct ChosenOp {
   std::string_view implementation;
 };
 
-// The first candidate that supports the problem. Error with every candidate's reason when none
-// does.
-[[nodiscard]] ChosenOp create_op(std::string_view device, const OpProblem& problem);
+// The candidate of the engine's choice that supports the problem. Error with every candidate's
+// reason when none does.
+[[nodiscard]] ChosenOp create_op(std::string_view device, const OpProblem& problem,
+                                 EngineChoice engine = EngineChoice::kOrdered);
 
 }  // namespace fovea

@@ -168,13 +168,13 @@ struct Executor::Impl {
   [[nodiscard]] OpTensor value(int id) const {
     const PlannedTensor& t = plan.tensors[static_cast<std::size_t>(id)];
     std::byte* data = arena.data() + value_offsets[static_cast<std::size_t>(t.storage)];
-    return {reinterpret_cast<float*>(data), t.shape, t.layout};
+    return {reinterpret_cast<float*>(data) + t.offset, t.shape, t.layout, t.pitch};
   }
   [[nodiscard]] OpTensor gradient(int id) const {
     const PlannedTensor& t = plan.tensors[static_cast<std::size_t>(id)];
     if (t.grad_storage < 0) return {nullptr, t.shape, t.layout};
     std::byte* data = arena.data() + grad_offsets[static_cast<std::size_t>(t.grad_storage)];
-    return {reinterpret_cast<float*>(data), t.shape, t.layout};
+    return {reinterpret_cast<float*>(data) + t.grad_offset, t.shape, t.layout, t.grad_pitch};
   }
   [[nodiscard]] OpTensor graph_value(int id) const {
     return value(plan.of_graph_tensor[static_cast<std::size_t>(id)]);
@@ -211,7 +211,7 @@ struct Executor::Impl {
   }
 
   // What the host has put into the inputs and what changes from step to step.
-  void upload(std::uint64_t iteration) {
+  void upload(std::uint64_t iteration) const {
     if (device->host_memory()) return;
     for (std::size_t i = 0; i < staged.size(); ++i) {
       const std::vector<float>& values = staged[i].values;
@@ -222,25 +222,19 @@ struct Executor::Impl {
     device->upload(counters.data(), &now, sizeof now);
   }
 
-  void forward(std::uint64_t iteration) {
-    upload(iteration);
-    for (PlannedStep& step : plan.steps) {
-      if (step.op) {
-        step.op->forward(iteration);
-      } else {
-        device->reorder(value(step.bottoms[0]), value(step.tops[0]));
-      }
+  void forward(const PlannedStep& step, std::uint64_t iteration) const {
+    if (step.op) {
+      step.op->forward(iteration);
+    } else {
+      device->reorder(value(step.bottoms[0]), value(step.tops[0]));
     }
   }
-
-  void backward(std::uint64_t iteration) {
-    for (auto step = plan.steps.rbegin(); step != plan.steps.rend(); ++step) {
-      if (!step->run_backward) continue;
-      if (step->op) {
-        step->op->backward(iteration);
-      } else {
-        device->reorder(gradient(step->tops[0]), gradient(step->bottoms[0]));
-      }
+  void backward(const PlannedStep& step, std::uint64_t iteration) const {
+    if (!step.run_backward) return;
+    if (step.op) {
+      step.op->backward(iteration);
+    } else {
+      device->reorder(gradient(step.tops[0]), gradient(step.bottoms[0]));
     }
   }
 };
@@ -255,11 +249,12 @@ Device& Executor::device() const { return *impl_->device; }
 std::vector<StepInfo> Executor::steps() const {
   std::vector<StepInfo> list;
   for (const PlannedStep& step : impl_->plan.steps) {
-    const Layout layout = impl_->plan.tensors[static_cast<std::size_t>(step.tops[0])].layout;
+    const PlannedTensor& top = impl_->plan.tensors[static_cast<std::size_t>(step.tops[0])];
     list.push_back({.node = step.node,
                     .label = step.label,
                     .implementation = std::string(step.implementation),
-                    .layout = std::string(layout_name(layout))});
+                    .layout = std::string(layout_name(top.layout)),
+                    .joined = top.is_slice});
   }
   return list;
 }
@@ -333,10 +328,22 @@ TensorView<float> Executor::input(const std::string& name) {
   throw Error(str("unknown input '", name, "' of net ", impl_->graph.name));
 }
 
-void Executor::forward(std::uint64_t iteration) { impl_->forward(iteration); }
+void Executor::forward(std::uint64_t iteration) {
+  impl_->upload(iteration);
+  for (const PlannedStep& step : impl_->plan.steps) impl_->forward(step, iteration);
+}
 void Executor::backward(std::uint64_t iteration) {
   expects(impl_->options.training, "backward needs a training executor");
-  impl_->backward(iteration);
+  const std::vector<PlannedStep>& steps = impl_->plan.steps;
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) impl_->backward(*step, iteration);
+}
+void Executor::forward_step(std::size_t step, std::uint64_t iteration) {
+  if (step == 0) impl_->upload(iteration);
+  impl_->forward(impl_->plan.steps.at(step), iteration);
+}
+void Executor::backward_step(std::size_t step, std::uint64_t iteration) {
+  expects(impl_->options.training, "backward needs a training executor");
+  impl_->backward(impl_->plan.steps.at(step), iteration);
 }
 
 double Executor::loss() const {

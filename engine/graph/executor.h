@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/backend/engine_choice.h"
 #include "engine/core/tensor.h"
 #include "engine/graph/graph.h"
 
@@ -18,9 +19,12 @@ namespace fovea {
 struct ExecutorOptions {
   std::string device = "cpu";  // cpu | reference | emulated | cuda[:N]
   bool training = false;       // backward() is available; dropout draws
-  bool keep_all = false;   // no two live tensors share memory after forward: every blob can be read
+  bool keep_all = false;  // no two live tensors share memory after forward: every blob can be read
   std::vector<std::string> keep;  // blobs that stay readable after backward()
-  std::uint64_t seed = 0;  // dropout
+  std::uint64_t seed = 0;         // dropout
+  Precision precision = Precision::kFp32;
+  EngineChoice engine = EngineChoice::kOrdered;
+  bool join_in_place = true;  // concatenated tensors are written where they end up, if possible
 };
 
 // What the planner decided for one step, for `net show`, `bench` and tests.
@@ -28,6 +32,7 @@ struct StepInfo {
   int node = -1;                      // of the graph; -1 = a change of layout
   std::string label, implementation;  // "conv1+relu1", "onednn:convolution"
   std::string layout;                 // of top 0
+  bool joined = false;                // top 0 is written into its place in a concatenated tensor
 };
 
 class Executor {
@@ -70,6 +75,10 @@ class Executor {
   // the losses.
   void forward(std::uint64_t iteration = 0);
   void backward(std::uint64_t iteration = 0);
+
+  // One of steps(), for timing; a whole pass is all of them in order (backward: in reverse order).
+  void forward_step(std::size_t step, std::uint64_t iteration = 0);
+  void backward_step(std::size_t step, std::uint64_t iteration = 0);
 
   // Sum of loss_weight * loss over the loss layers after forward().
   [[nodiscard]] double loss() const;

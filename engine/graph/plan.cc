@@ -61,7 +61,11 @@ class Planner {
       if (relu) fused[static_cast<std::size_t>(relu - graph_.nodes.data())] = true;
       add_step(static_cast<int>(i), relu);
     }
-    share_storage();
+    find_producers();
+    join_values();
+    share_values();
+    share_gradients();
+    join_gradients();
     return std::move(plan_);
   }
 
@@ -87,6 +91,7 @@ class Planner {
     const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
     OpProblem problem{.params = node.op,
                       .training = options_.training,
+                      .precision = options_.precision,
                       .seed = options_.seed,
                       .layer = static_cast<std::uint64_t>(index)};
     for (const int bottom : node.bottoms) {
@@ -121,7 +126,7 @@ class Planner {
 
   void add_step(int index, const Node* relu) {
     const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
-    ChosenOp chosen = create_op(options_.device, problem_of(index, relu));
+    ChosenOp chosen = create_op(options_.device, problem_of(index, relu), options_.engine);
     PlannedStep step{.label = node.name,
                      .node = index,
                      .op = std::move(chosen.op),
@@ -143,27 +148,88 @@ class Planner {
     plan_.steps.push_back(std::move(step));
   }
 
-  // Aliases always share; in-place operations share where nobody reads the old value any more.
-  void share_storage() {
-    std::vector<const PlannedStep*> producer(plan_.tensors.size());
-    std::vector<bool> aliased(plan_.tensors.size());  // other tensors show the same memory
+  void find_producers() {
+    producer_.assign(plan_.tensors.size(), {});
+    shown_elsewhere_.assign(plan_.tensors.size(), false);
+    for (PlannedStep& step : plan_.steps) {
+      for (std::size_t i = 0; i < step.tops.size(); ++i)
+        producer_[static_cast<std::size_t>(step.tops[i])] = {&step, i};
+    }
+  }
+
+  // Calls join(tensor, the tensor it is concatenated into, offset there, producer) for what its
+  // producer might write into its slice of a concatenated tensor: whole blocks of channels with a
+  // memory of their own. Relevance wants every tensor by itself.
+  template <class Join>
+  void for_each_slice(Join&& join) {
+    if (!options_.join_in_place || options_.keep_all) return;
     for (const PlannedStep& step : plan_.steps) {
-      for (const int top : step.tops) producer[static_cast<std::size_t>(top)] = &step;
-      if (!step.op) continue;
-      const int bottom = step.bottoms[0];
-      if (step.op->is_alias()) {
-        for (const int top : step.tops) {
-          planned(top).storage = planned(bottom).storage;
-          aliased[static_cast<std::size_t>(top)] = true;
-        }
-      } else if (step.op->in_place() &&
-                 may_overwrite(step, producer[static_cast<std::size_t>(bottom)]) &&
-                 !aliased[static_cast<std::size_t>(bottom)]) {
-        planned(step.tops[0]).storage = planned(bottom).storage;
+      if (!step.op || !step.op->joins_slices() || !is_blocked(planned(step.tops[0]).layout))
+        continue;
+      std::int64_t offset = 0;
+      for (const int bottom : step.bottoms) {
+        const PlannedTensor& t = planned(bottom);
+        const Producer producer = producer_[static_cast<std::size_t>(bottom)];
+        if (producer.step && producer.step->op && !producer.step->op->is_alias() &&
+            !producer.step->op->joins_slices())
+          join(bottom, step.tops[0], offset, producer);
+        offset += storage_count(t.shape, t.layout) / t.shape.n();
       }
     }
-    // A gradient dies with the step that reads it, so sharing it needs no more than the operation's
-    // consent.
+  }
+  std::int64_t pitch_in(int whole) {
+    const PlannedTensor& t = planned(whole);
+    return storage_count(t.shape, t.layout) / t.shape.n();
+  }
+
+  void join_values() {
+    for_each_slice([&](int slice, int whole, std::int64_t offset, const Producer& producer) {
+      PlannedTensor& t = planned(slice);
+      if (t.shape.n() > 1 && !producer.step->op->take_value_slice(producer.top)) return;
+      t.is_slice = true, t.storage = planned(whole).storage, t.offset = offset;
+      t.pitch = t.shape.n() > 1 ? pitch_in(whole) : 0;
+      shown_elsewhere_[static_cast<std::size_t>(slice)] = true;
+      shown_elsewhere_[static_cast<std::size_t>(whole)] = true;
+    });
+  }
+
+  // Where an operation in place made others share the gradient, it stays where it is.
+  void join_gradients() {
+    std::vector<int> users(static_cast<std::size_t>(plan_.grad_storages));
+    for (const PlannedTensor& t : plan_.tensors) {
+      if (t.grad_storage >= 0) ++users[static_cast<std::size_t>(t.grad_storage)];
+    }
+    for_each_slice([&](int slice, int whole, std::int64_t offset, const Producer& producer) {
+      PlannedTensor& t = planned(slice);
+      if (t.grad_storage < 0 || planned(whole).grad_storage < 0) return;
+      if (users[static_cast<std::size_t>(t.grad_storage)] > 1) return;
+      if (t.shape.n() > 1 && !producer.step->op->take_gradient_slice(producer.top)) return;
+      t.grad_storage = planned(whole).grad_storage, t.grad_offset = offset;
+      t.grad_pitch = t.shape.n() > 1 ? pitch_in(whole) : 0;
+    });
+  }
+
+  // Aliases always share; in-place operations share where nobody reads the old value any more.
+  void share_values() {
+    for (const PlannedStep& step : plan_.steps) {
+      if (!step.op) continue;
+      const auto bottom = static_cast<std::size_t>(step.bottoms[0]),
+                 top = static_cast<std::size_t>(step.tops[0]);
+      if (step.op->is_alias()) {
+        for (const int shown : step.tops) {
+          planned(shown).storage = planned(step.bottoms[0]).storage;
+          shown_elsewhere_[static_cast<std::size_t>(shown)] = true;
+        }
+      } else if (step.op->in_place() && may_overwrite(step, producer_[bottom].step) &&
+                 !shown_elsewhere_[bottom] && !shown_elsewhere_[top]) {
+        planned(step.tops[0]).storage = planned(step.bottoms[0]).storage;
+      }
+    }
+  }
+
+  // A gradient dies with the step that reads it, so sharing it needs no more than the operation's
+  // consent.
+  void share_gradients() {
     for (auto step = plan_.steps.rbegin(); step != plan_.steps.rend(); ++step) {
       if (!step->op || !step->op->in_place()) continue;
       PlannedTensor& bottom = planned(step->bottoms[0]);
@@ -179,9 +245,17 @@ class Planner {
            !(producer->op && producer->op->backward_reads_tops());
   }
 
+  // The step that writes a tensor, and as which of its tops.
+  struct Producer {
+    PlannedStep* step = nullptr;
+    std::size_t top = 0;
+  };
+
   const Graph& graph_;
   const ExecutorOptions& options_;
   std::vector<bool> with_gradient_;
+  std::vector<Producer> producer_;     // by tensor
+  std::vector<bool> shown_elsewhere_;  // other tensors show the same memory
   Plan plan_;
 };
 

@@ -19,6 +19,11 @@ struct PlannedTensor {
   Layout layout = Layout::kPlain;
   int storage = -1;       // values; tensors with the same number share memory
   int grad_storage = -1;  // gradients likewise; -1 = none wanted
+  // A slice of the channels of the tensor that owns the storage: where it begins, and the floats
+  // from one of its images to the next; 0 and 0 = the whole. Values and gradients by themselves.
+  bool is_slice = false;  // of values
+  std::int64_t offset = 0, pitch = 0;
+  std::int64_t grad_offset = 0, grad_pitch = 0;
 };
 
 struct PlannedStep {

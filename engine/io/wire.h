@@ -67,4 +67,43 @@ class WireReader {
   const std::string& file_;
 };
 
+// Appends fields to a message.
+class WireWriter {
+ public:
+  [[nodiscard]] const std::string& message() const { return out_; }
+
+  WireWriter& varint(unsigned field, std::uint64_t value) {
+    tag(field, kVarint);
+    number(value);
+    return *this;
+  }
+  WireWriter& bytes(unsigned field, std::string_view value) {
+    tag(field, kBytes);
+    number(value.size());
+    out_ += value;
+    return *this;
+  }
+  WireWriter& fixed64(unsigned field, double value) {
+    tag(field, kFixed64);
+    return raw(&value, sizeof value);
+  }
+  WireWriter& fixed32(unsigned field, float value) {
+    tag(field, kFixed32);
+    return raw(&value, sizeof value);
+  }
+
+ private:
+  void tag(unsigned field, WireType type) { number(field << 3 | type); }
+  void number(std::uint64_t value) {
+    for (; value >= 0x80; value >>= 7) out_ += static_cast<char>(value | 0x80);
+    out_ += static_cast<char>(value);
+  }
+  WireWriter& raw(const void* value, std::size_t size) {
+    out_.append(static_cast<const char*>(value), size);
+    return *this;
+  }
+
+  std::string out_;
+};
+
 }  // namespace fovea

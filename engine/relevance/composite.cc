@@ -1,15 +1,18 @@
 #include "engine/relevance/composite.h"
 
+#include <cmath>
+
 #include "engine/core/file.h"
+#include "engine/relevance/composite_files.h"
 
 namespace fovea {
 namespace {
 
 using enum LinearRuleName;
 
-// The rules of a preset by kind of layer: in its low part (layers up to a limit), at the layer
-// where the walk ends if that is a convolution, and elsewhere.
-struct Preset {
+// The rules of a formula type of the LRP Toolbox by kind of layer: in its low part (layers up to a
+// limit), at the layer where the walk ends if that is a convolution, and elsewhere.
+struct Formula {
   std::string_view name;
   LinearRuleName convolution, inner_product;
   std::optional<LinearRuleName> low, first_convolution;
@@ -18,27 +21,23 @@ struct Preset {
   ReluRule relu = ReluRule::kPass;
 };
 
-constexpr Preset kPresets[] = {
-    {"epsilon", kEpsilon, kEpsilon, {}, {}},
-    {"alpha-beta", kAlphaBeta, kAlphaBeta, {}, {}},
-    {"z-plus", kZPlus, kZPlus, {}, {}},
-    {"study", kAlphaBeta, kEpsilon, {}, {}},
+constexpr Formula kFormulas[] = {
     {"toolbox-0", kEpsilon, kEpsilon, {}, {}},
     {"toolbox-2", kAlphaBeta, kAlphaBeta, {}, {}},
-    {"toolbox-6", kAlphaBeta, kAlphaBeta, {}, kZBox, false, true},
-    {"toolbox-8", kEpsilon, kAlphaBeta, {}, kZBox, false, true},
+    {"toolbox-6", kAlphaBeta, kAlphaBeta, {}, kZBoxToolbox, false, true},
+    {"toolbox-8", kEpsilon, kAlphaBeta, {}, kZBoxToolbox, false, true},
     {"toolbox-11", kGradient, kGradient, {}, {}, false, false, ReluRule::kGradient},
-    {"toolbox-18", kAlphaBeta, kAlphaBeta, {}, kZBox, true, true},
+    {"toolbox-18", kAlphaBeta, kAlphaBeta, {}, kZBoxToolbox, true, true},
     {"toolbox-22", kAlphaBeta, kAlphaBeta, {}, {}, true, true},
     {"toolbox-26", kGradient, kGradient, {}, {}, false, false, ReluRule::kPositive},
     {"toolbox-54", kEpsilon, kEpsilon, kFlatToolbox, {}},
-    {"toolbox-56", kEpsilon, kEpsilon, kWSquare, {}},
+    {"toolbox-56", kEpsilon, kEpsilon, kWSquareToolbox, {}},
     {"toolbox-58", kAlphaBeta, kAlphaBeta, kFlatToolbox, {}},
-    {"toolbox-60", kAlphaBeta, kAlphaBeta, kWSquare, {}},
+    {"toolbox-60", kAlphaBeta, kAlphaBeta, kWSquareToolbox, {}},
     {"toolbox-99", kGradient, kGradient, {}, {}, false, false, ReluRule::kGradient},
     {"toolbox-100", kAlphaBeta, kEpsilon, {}, {}},
     {"toolbox-102", kAlphaBeta, kEpsilon, kFlatToolbox, {}},
-    {"toolbox-104", kAlphaBeta, kEpsilon, kWSquare, {}},
+    {"toolbox-104", kAlphaBeta, kEpsilon, kWSquareToolbox, {}},
     {"toolbox-114", kEpsilon, kEpsilon, kAlphaBeta, {}},
     {"toolbox-166", kGradient, kGradient, {}, {}, false, false, ReluRule::kGuided},
 };
@@ -55,7 +54,7 @@ void add_lines(std::vector<RuleChoice>& rules, const char* type, LinearRuleName 
                    .beta = fixed ? 1 : overrides.beta.value_or(1)});
 }
 
-Composite composite_of(const Preset& preset, const CompositeOverrides& overrides) {
+Composite composite_of(const Formula& preset, const CompositeOverrides& overrides) {
   Composite composite{.rules = {}, .relu = preset.relu};
   if (preset.low) {
     require(overrides.flat_until && *overrides.flat_until >= 0, "no --flat-until for rule ",
@@ -70,30 +69,69 @@ Composite composite_of(const Preset& preset, const CompositeOverrides& overrides
             overrides);
   add_lines(composite.rules, "inner_product", preset.inner_product, preset.fixed_inner_product,
             overrides);
-  if (!preset.name.starts_with("toolbox-")) return composite;
   const bool ordinary_backward = preset.relu == ReluRule::kGradient;
-  composite.lrn = ordinary_backward ? LrnRule::kDerivative : LrnRule::kToolbox;
-  if (ordinary_backward) composite.average_pooling = AveragePoolingRule::kGradient;
-  composite.channel_norm = preset.name == "toolbox-99";
+  composite.lrn = ordinary_backward ? LrnRule::kGradient : LrnRule::kToolbox;
+  composite.average_pooling =
+      ordinary_backward ? AveragePoolingRule::kGradient : AveragePoolingRule::kToolbox;
+  if (preset.name == "toolbox-99") composite.map = MapRule::kChannelNorm;
   composite.auxiliary_softmax = !ordinary_backward;
   return composite;
 }
 
-bool matches(const std::string& pattern, std::string_view text) {
+// '*' stands for any text, '?' for any character; an empty pattern matches everything.
+bool matches(std::string_view pattern, std::string_view text) {
   if (pattern.empty()) return true;
-  if (pattern.back() == '*')
-    return text.starts_with(std::string_view(pattern).substr(0, pattern.size() - 1));
-  return pattern == text;
+  const auto glob = [](auto&& self, std::string_view p, std::string_view t) -> bool {
+    if (p.empty()) return t.empty();
+    if (p[0] == '*')
+      return self(self, p.substr(1), t) || (!t.empty() && self(self, p, t.substr(1)));
+    return !t.empty() && (p[0] == '?' || p[0] == t[0]) && self(self, p.substr(1), t.substr(1));
+  };
+  return glob(glob, pattern, text);
+}
+
+std::string preset_name(std::string name) {
+  for (char& c : name) c = c == '_' ? '-' : c;
+  return name;
+}
+
+void apply(const CompositeOverrides& overrides, Composite& composite) {
+  for (RuleChoice& choice : composite.rules) {
+    choice.epsilon = overrides.epsilon.value_or(choice.epsilon);
+    choice.gamma = overrides.gamma.value_or(choice.gamma);
+    if (choice.up_to >= 0) choice.up_to = overrides.flat_until.value_or(choice.up_to);
+    if (!overrides.beta) continue;
+    choice.beta = *overrides.beta;
+    choice.alpha = 0;
+  }
+}
+
+void check(const RuleChoice& choice, const std::string& where) {
+  const auto not_negative = [&](const char* key, float value) {
+    require(value >= 0 && std::isfinite(value), "wrong value for ", key, " in ", where, ": ", value,
+            ", expected 0 or more");
+  };
+  not_negative("epsilon", choice.epsilon);
+  not_negative("gamma", choice.gamma);
+  not_negative("beta", choice.beta);
+  require(choice.alpha == 0 || std::fabs(choice.alpha - choice.beta - 1) < 1e-6F,
+          "wrong value for alpha in ", where, ": ", choice.alpha, " with beta ", choice.beta,
+          ", expected alpha - beta = 1");
+  require(choice.max_depth == 0 || choice.max_depth >= choice.min_depth,
+          "wrong value for max_depth in ", where, ": ", choice.max_depth, ", expected ",
+          choice.min_depth, " or more");
 }
 
 }  // namespace
 
-const RuleChoice& Composite::choice_for(const Node& node, int index, bool first) const {
+const RuleChoice& Composite::choice_for(const Node& node, const LayerPlace& place) const {
   for (const RuleChoice& choice : rules) {
     if (!matches(choice.type, op_type_name(node.op)) || !matches(choice.name, node.name)) continue;
-    if (choice.first && !first) continue;
-    if (choice.up_to >= 0 && index > choice.up_to) continue;
-    if (choice.above >= 0 && index <= choice.above) continue;
+    if ((choice.first && !place.first) || (choice.last && !place.last)) continue;
+    if (choice.up_to >= 0 && place.index > choice.up_to) continue;
+    if (choice.above >= 0 && place.index <= choice.above) continue;
+    if (place.depth < choice.min_depth) continue;
+    if (choice.max_depth > 0 && place.depth > choice.max_depth) continue;
     return choice;
   }
   throw Error(str("no relevance rule for layer ", node.name,
@@ -111,18 +149,28 @@ RelevanceRule Composite::table_of(const RuleChoice& choice, const Node& node) co
     switch (choice.rule) {
       case kEpsilon:
         return epsilon_rule(choice.epsilon);
+      case kEpsilonRelative:
+        return epsilon_relative_rule(choice.epsilon);
+      case kGamma:
+        return gamma_rule(choice.gamma);
       case kAlphaBeta:
         return alpha_beta_rule(choice.beta);
       case kZPlus:
         return z_plus_rule();
       case kZBox:
         return z_box_rule();
+      case kZBoxToolbox:
+        return z_box_toolbox_rule();
       case kWSquare:
         return w_square_rule();
+      case kWSquareToolbox:
+        return w_square_toolbox_rule();
       case kFlat:
         return flat_rule();
       case kFlatToolbox:
         return flat_toolbox_rule(divisor());
+      case kExcitation:
+        return excitation_rule();
       case kGradient:
         return gradient_rule();
     }
@@ -138,38 +186,48 @@ RelevanceRule Composite::table_of(const RuleChoice& choice, const Node& node) co
 
 std::vector<std::string> composite_presets() {
   std::vector<std::string> names;
-  for (const Preset& preset : kPresets) names.emplace_back(preset.name);
+  for (const CompositeFile& file : composite_files()) names.emplace_back(file.name);
+  for (const Formula& formula : kFormulas) names.emplace_back(formula.name);
   return names;
 }
 
 Composite load_composite(const std::string& name_or_file, const CompositeOverrides& overrides) {
   Composite composite;
   bool found = false;
-  for (const Preset& preset : kPresets) {
-    if (preset.name != name_or_file) continue;
-    composite = composite_of(preset, overrides);
+  const std::string name = preset_name(name_or_file);
+  for (const Formula& formula : kFormulas) {
+    if (formula.name != name) continue;
+    composite = composite_of(formula, overrides);
+    found = true;
+  }
+  std::string where = "configs/relevance/" + name + ".json";
+  for (const CompositeFile& file : composite_files()) {
+    if (file.name != name) continue;
+    read_json(Json::parse(file.json), composite, where);
+    apply(overrides, composite);
     found = true;
   }
   if (!found) {
     std::string known;
-    for (const auto& name : composite_presets()) known += name + " | ";
+    for (const auto& preset : composite_presets()) known += preset + " | ";
     require(name_or_file.ends_with(".json"), "unknown rule: '", name_or_file, "', expected ", known,
             "FILE.json", did_you_mean(name_or_file, composite_presets()));
-    read_json(read_json_file(name_or_file), composite, name_or_file);
+    where = name_or_file;
+    read_json(read_json_file(name_or_file), composite, where);
+    apply(overrides, composite);
   }
-  for (RuleChoice& choice : composite.rules) {
-    if (!found) choice.epsilon = overrides.epsilon.value_or(choice.epsilon);
-    if (!found) choice.beta = overrides.beta.value_or(choice.beta);
-    require(choice.epsilon >= 0, "wrong value for epsilon: ", choice.epsilon,
-            ", expected 0 or more");
-    require(choice.beta >= 0, "wrong value for beta: ", choice.beta, ", expected 0 or more");
-  }
+  for (std::size_t i = 0; i < composite.rules.size(); ++i)
+    check(composite.rules[i], str(where, ": rules[", i, "]"));
   composite.lrn = overrides.lrn.value_or(composite.lrn);
   composite.max_pooling = overrides.max_pooling.value_or(composite.max_pooling);
   composite.bias = overrides.bias.value_or(composite.bias);
   composite.toolbox_group_bias =
       overrides.toolbox_group_bias.value_or(composite.toolbox_group_bias);
   composite.auxiliary_softmax = overrides.auxiliary_softmax.value_or(composite.auxiliary_softmax);
+  composite.repeat.steps = overrides.steps.value_or(composite.repeat.steps);
+  composite.repeat.noise = overrides.noise.value_or(composite.repeat.noise);
+  require(composite.repeat.steps >= 1, "wrong value for steps in ", where, ": ",
+          composite.repeat.steps, ", expected 1 or more");
   return composite;
 }
 

@@ -30,14 +30,18 @@ class DistributedStep final : public RelevanceStep {
     weight_.assign(weight.begin(), weight.end());
     bias_.assign(bias.begin(), bias.end());
   }
-  void run(std::span<cpu::AbsorbedSums>) override {
+  void run(std::span<cpu::AbsorbedSums> absorbed) override {
     reorder(binding_.values[0], {x_.values.data(), x_.shape, Layout::kPlain});
     reorder(binding_.tops[0], {r_top_.values.data(), r_top_.shape, Layout::kPlain});
     cpu::relevance_distributed(layer_.params, rule_, {x_.values.data(), layer_.x, Layout::kPlain},
                                weight_.data(), bias_.empty() ? nullptr : bias_.data(),
                                {r_top_.values.data(), layer_.y, Layout::kPlain},
-                               {r_bottom_.values.data(), layer_.x, Layout::kPlain});
+                               {r_bottom_.values.data(), layer_.x, Layout::kPlain}, absorbed);
     reorder({r_bottom_.values.data(), r_bottom_.shape, Layout::kPlain}, binding_.bottoms[0]);
+  }
+  [[nodiscard]] std::size_t own_bytes() const override {
+    return (x_.values.size() + r_bottom_.values.size() + r_top_.values.size() + weight_.size()) *
+           sizeof(float);
   }
   [[nodiscard]] std::string describe() const override {
     return rule_.beta < 0 ? "epsilon: bias distributed" : "alpha_beta: bias distributed";

@@ -12,6 +12,7 @@ namespace {
 // be.
 class PassStep final : public RelevanceStep {
  public:
+  [[nodiscard]] bool passes() const override { return true; }
   void run(std::span<cpu::AbsorbedSums>) override {
     if (binding_.tops[0].data != binding_.bottoms[0].data)
       reorder(binding_.tops[0], binding_.bottoms[0]);
@@ -100,19 +101,34 @@ class LrnStep final : public RelevanceStep {
 
 class AveragePoolingStep final : public RelevanceStep {
  public:
-  explicit AveragePoolingStep(const PoolingParams& params) : params_(params) {}
+  AveragePoolingStep(const PoolingParams& params, AveragePoolingRule rule)
+      : params_(params), rule_(rule) {}
   void run(std::span<cpu::AbsorbedSums>) override {
-    cpu::relevance_average_pooling(params_, binding_.values[0], binding_.tops[0],
+    cpu::relevance_average_pooling(params_, rule_, binding_.values[0], binding_.tops[0],
                                    binding_.bottoms[0]);
   }
   [[nodiscard]] std::string describe() const override { return "proportional to values"; }
 
  private:
   PoolingParams params_;
+  AveragePoolingRule rule_;
 };
 
-// Layers whose relevance goes where their gradient would: max pooling (to the winner), concat
-// (slices), and those whose rule is the gradient.
+// Every bottom gets its channels.
+class ConcatStep final : public RelevanceStep {
+ public:
+  void run(std::span<cpu::AbsorbedSums>) override {
+    std::int64_t first = 0;
+    for (const OpTensor& bottom : binding_.bottoms) {
+      cpu::take_channels(binding_.tops[0], first, bottom);
+      first += bottom.shape.c();
+    }
+  }
+  [[nodiscard]] std::string describe() const override { return "slices"; }
+};
+
+// Layers whose relevance goes where their gradient would: max pooling (to the winner), and those
+// whose rule is the gradient.
 class GradientRouteStep final : public RelevanceStep {
  public:
   explicit GradientRouteStep(const RelevanceProblem& problem) {
@@ -162,6 +178,12 @@ class GradientRouteStep final : public RelevanceStep {
       if (copies_[i]) reorder(copies_[i]->relevance, binding_.bottoms[i]);
     }
   }
+  [[nodiscard]] std::size_t own_bytes() const override {
+    std::size_t bytes =
+        state_.size() + scratch_.size() + (top_.size() + relevance_.size()) * sizeof(float);
+    for (const auto& copy : copies_) bytes += copy ? 2 * copy->values.size() * sizeof(float) : 0;
+    return bytes;
+  }
   [[nodiscard]] std::string describe() const override { return "routed as the gradient"; }
 
  private:
@@ -195,14 +217,16 @@ std::unique_ptr<RelevanceStep> make_other_step(const RelevanceProblem& problem,
   }
   if (std::holds_alternative<SoftmaxParams>(params)) return std::make_unique<SoftmaxStep>(problem);
   if (std::holds_alternative<SplitParams>(params)) return std::make_unique<SplitStep>();
-  if (std::holds_alternative<ConcatParams>(params))
+  if (const auto* p = std::get_if<ConcatParams>(&params)) {
+    if (p->axis == 1) return std::make_unique<ConcatStep>();
     return std::make_unique<GradientRouteStep>(problem);
+  }
   if (const auto* p = std::get_if<LrnParams>(&params)) {
     if (rules.lrn == LrnRule::kIdentity) return std::make_unique<PassStep>();
-    if (rules.lrn == LrnRule::kDerivative) return std::make_unique<GradientRouteStep>(problem);
+    if (rules.lrn == LrnRule::kGradient) return std::make_unique<GradientRouteStep>(problem);
     require(p->region == LrnRegion::kAcrossChannels, "no relevance rule for layer ",
             problem.node->name, ": LRN rule ", enum_name(rules.lrn),
-            " within a channel, expected --lrn identity");
+            " within a channel, expected --lrn identity or gradient");
     return std::make_unique<LrnStep>(*p, rules.lrn);
   }
   if (const auto* p = std::get_if<PoolingParams>(&params)) {
@@ -210,7 +234,7 @@ std::unique_ptr<RelevanceStep> make_other_step(const RelevanceProblem& problem,
                             ? rules.max_pooling == MaxPoolingRule::kWinner
                             : rules.average_pooling == AveragePoolingRule::kGradient;
     if (routed) return std::make_unique<GradientRouteStep>(problem);
-    return std::make_unique<AveragePoolingStep>(*p);
+    return std::make_unique<AveragePoolingStep>(*p, rules.average_pooling);
   }
   throw Error(
       str("no relevance rule for layer ", problem.node->name, ": type ", op_type_name(params)));

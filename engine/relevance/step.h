@@ -17,24 +17,39 @@ namespace fovea {
 // Values of the forward pass and the places for relevance, all in the layouts of the executor's
 // plan.
 struct RelevanceBinding {
-  std::vector<OpTensor> values;   // per bottom
-  std::vector<OpTensor> tops;     // relevance from above
-  std::vector<OpTensor> bottoms;  // relevance to write
+  std::vector<OpTensor> values;      // per bottom
+  std::vector<OpTensor> top_values;  // per top; behind an in-place ReLU if one follows
+  std::vector<OpTensor> tops;        // relevance from above
+  std::vector<OpTensor> bottoms;     // relevance to write
+  std::byte* scratch = nullptr;      // free between steps; scratch_bytes()
 };
 
 class RelevanceStep {
  public:
   virtual ~RelevanceStep() = default;
+  // Relevance passes as it is: where the layouts agree, bottom and top may be the same memory.
+  [[nodiscard]] virtual bool passes() const { return false; }
+  [[nodiscard]] virtual std::size_t scratch_bytes() const { return 0; }
+  // Memory that the step keeps for itself: weights, states of operations.
+  [[nodiscard]] virtual std::size_t own_bytes() const { return 0; }
   virtual void bind(const RelevanceBinding& binding) { binding_ = binding; }
   // Takes over weights and bias of the layer, plain Caffe order (linear layers only).
   virtual void set_params(std::span<const float> /*weight*/, std::span<const float> /*bias*/) {}
   // Writes binding.bottoms. `absorbed` has one entry per image and is added to.
   virtual void run(std::span<cpu::AbsorbedSums> absorbed) = 0;
+  // Right behind run(): the unit of image n's top with the denominator nearest to zero, as
+  // (channel, position) in plain order; -1 where nothing is divided.
+  [[nodiscard]] virtual std::int64_t weakest_unit(std::int64_t /*n*/) const { return -1; }
   // "alpha_beta: 2 of 4 terms, onednn:convolution", for --explain.
   [[nodiscard]] virtual std::string describe() const = 0;
 
  protected:
   RelevanceBinding binding_;
+};
+
+// Bounds of a net's input, (C, H, W), in the units of the input; empty where they are not known.
+struct InputBounds {
+  Tensor<float> low, high;
 };
 
 // What a step is made for.
@@ -44,12 +59,13 @@ struct RelevanceProblem {
   std::vector<OpTensor> values;  // shapes and layouts of the bottoms (data is not read)
   OpTensor top;                  // shape and layout of top 0
   bool non_negative_input = false;
-  const Tensor<float>* mean = nullptr;  // of the bottom, (C, H, W); for rules that name it
+  const InputBounds* bounds = nullptr;  // of the bottom; for rules that name them
 };
 
 // Convolution and inner product by a table of terms. Composed from the layer's own forward and
 // backward operations with mapped weights, so every device that runs the net also explains it.
-// Terms that a non-negative input makes zero are left out.
+// Terms that a non-negative input makes zero are left out, parts of Z that do not depend on the
+// input are computed once, and Z is the layer's own output where the rule and the values allow.
 [[nodiscard]] std::unique_ptr<RelevanceStep> make_linear_step(const RelevanceProblem& problem,
                                                               const RelevanceRule& rule);
 

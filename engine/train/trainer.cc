@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 
 #include "engine/core/file.h"
 
@@ -17,51 +15,6 @@ using Clock = std::chrono::steady_clock;
 fs::path snapshot_path(const fs::path& folder, std::int64_t iteration, const char* extension) {
   return folder / str("iter_", iteration, extension);
 }
-
-// log.jsonl and log.csv, appended line by line. On resume, lines behind the snapshot are dropped
-// first.
-class Log {
- public:
-  Log(const fs::path& folder, const Json& description, std::int64_t resumed_at)
-      : json_(folder / "log.jsonl"), csv_(folder / "log.csv") {
-    std::string json = description.dump() + "\n", csv = "iteration,loss,lr,accuracy,images_per_s\n";
-    if (resumed_at > 0 && fs::exists(json_)) {
-      std::istringstream old(read_file(json_));
-      std::string line;
-      std::getline(old, line);  // the description
-      while (std::getline(old, line)) {
-        const Json entry = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-        if (!entry.is_object() || entry.value("iteration", resumed_at + 1) > resumed_at) break;
-        json += line + "\n";
-        csv += csv_line(entry);
-      }
-    }
-    write_file(json_, json);
-    write_file(csv_, csv);
-  }
-
-  void add(const TrainProgress& p) const {
-    const Json entry = {{"iteration", p.iteration},
-                        {"loss", p.loss},
-                        {"lr", shortest_double(p.lr)},
-                        {"accuracy", p.accuracy},
-                        {"images_per_s", std::round(p.images_per_s * 10) / 10}};
-    append(json_, entry.dump() + "\n");
-    append(csv_, csv_line(entry));
-  }
-
- private:
-  static std::string csv_line(const Json& e) {
-    return str(e["iteration"].dump(), ",", e["loss"].dump(), ",", e["lr"].dump(), ",",
-               e["accuracy"].dump(), ",", e["images_per_s"].dump(), "\n");
-  }
-  static void append(const fs::path& path, const std::string& text) {
-    std::ofstream out(path, std::ios::app);
-    out << text << std::flush;
-    require(out.good(), "cannot write ", path.string());
-  }
-  fs::path json_, csv_;
-};
 
 double batch_accuracy(const Tensor<float>& scores, std::span<const float> labels) {
   const std::int64_t classes = scores.shape.c();
@@ -123,7 +76,9 @@ class Run {
   // State first: a snapshot counts only when its weights are there too.
   void snapshot() {
     const std::int64_t iteration = solver_.iteration();
-    WeightFile state{.tensors = {}, .metadata = {{"iteration", str(iteration)}}};
+    WeightFile state{
+        .tensors = {},
+        .metadata = {{"iteration", str(iteration)}, {"made_with", options_.made_with.dump()}}};
     for (std::size_t k = 0; k < executor_.param_count(); ++k) {
       state.tensors.emplace_back(executor_.param_info(k).name,
                                  Tensor<float>(executor_.param_info(k).shape, solver_.history(k)));
@@ -161,6 +116,11 @@ class Run {
     load_all_weights(executor_, snapshot_path(options_.folder, iteration, ".safetensors"));
     const fs::path path = snapshot_path(options_.folder, iteration, ".state");
     const WeightFile state = read_safetensors(path);
+    const auto made_with = state.metadata.find("made_with");
+    const std::string here = options_.made_with.dump(),
+                      there = made_with == state.metadata.end() ? "{}" : made_with->second;
+    require(here == there || options_.resume_anyway, "no exact resume from ", path.string(),
+            ": made with ", there, ", expected ", here, " (--force goes on all the same)");
     std::vector<std::vector<float>> histories;
     for (std::size_t k = 0; k < executor_.param_count(); ++k) {
       const Tensor<float>* history = state.find(executor_.param_info(k).name);
@@ -178,7 +138,7 @@ class Run {
   const LoadBatch& load_;
   Solver solver_;
   std::int64_t last_snapshot_ = -1, resumed_at_;
-  Log log_;
+  RunLog log_;
 };
 
 }  // namespace

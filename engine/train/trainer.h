@@ -1,9 +1,9 @@
 // The training loop of one fold: solver iterations, logs, snapshots, exact resume.
 //
 // A folder holds iter_<N>.safetensors (weights and everything a model needs) with iter_<N>.state
-// (momentum history), both written whole or not at all, log.jsonl and log.csv. Batches, dropout and
-// learning rates are functions of the iteration, so a run that is killed at any moment and resumed
-// from its newest pair gives the same bits as one that was not.
+// (momentum history), both written whole or not at all, and the logs of run_log.h. Batches, dropout
+// and learning rates are functions of the iteration, so a run that is killed at any moment and
+// resumed from its newest pair gives the same bits as one that was not.
 #pragma once
 
 #include <atomic>
@@ -11,6 +11,7 @@
 #include <functional>
 
 #include "engine/io/weights.h"
+#include "engine/train/run_log.h"
 #include "engine/train/solver.h"
 
 namespace fovea {
@@ -18,16 +19,14 @@ namespace fovea {
 // Fills the executor's inputs with batch `index` of the run.
 using LoadBatch = std::function<void(std::int64_t index)>;
 
-struct TrainProgress {
-  std::int64_t iteration = 0, max_iter = 0;  // iterations done
-  double loss = 0, accuracy = 0, images_per_s = 0;
-  float lr = 0;
-};
-
 struct TrainOptions {
   std::filesystem::path folder;
   SolverParams solver;
   bool resume = false;
+  // What bit-equal runs must agree in (threads, instruction set, precision), kept in every state;
+  // resume refuses a state made with something else unless `resume_anyway`.
+  Json made_with = Json::object();
+  bool resume_anyway = false;
   WeightFile model;    // metadata and extra tensors ("__mean__") that every snapshot carries
   Json description;    // first line of log.jsonl
   std::string scores;  // blob of class scores for the accuracy in the log

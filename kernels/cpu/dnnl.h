@@ -55,6 +55,18 @@ inline std::optional<Layout> layout_of(const MemoryDesc& md, const Shape& shape)
   return std::nullopt;
 }
 
+// The format of one image of several.
+inline MemoryDesc one_image(const MemoryDesc& several) {
+#if DNNL_VERSION_MAJOR >= 3
+  Dims dims = several.get_dims();
+#else
+  Dims dims = several.dims();
+#endif
+  const Dims origin(dims.size(), 0);
+  dims[0] = 1;
+  return several.submemory_desc(dims, origin);
+}
+
 // Attributes of every primitive: scratchpad in our arena, ReLU as a post-operation where asked for.
 inline dnnl::primitive_attr attributes(std::optional<float> relu_slope) {
   dnnl::primitive_attr attr;

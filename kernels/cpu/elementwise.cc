@@ -127,32 +127,34 @@ class ConcatOp final : public Op {
   [[nodiscard]] bool backward_reads_bottoms() const override { return false; }
   [[nodiscard]] bool backward_reads_tops() const override { return false; }
 
+  [[nodiscard]] bool joins_slices() const override { return true; }
+
   void forward(std::uint64_t) override {
     for_each_piece(
         binding_.bottoms, binding_.tops[0],
         [](float* bottom, float* top, std::size_t bytes) { std::memcpy(top, bottom, bytes); });
   }
   void backward(std::uint64_t) override {
-    for_each_piece(binding_.bottom_grads, binding_.top_grads[0],
-                   [](float* bottom, float* top, std::size_t bytes) {
-                     if (bottom) std::memcpy(bottom, top, bytes);
-                   });
+    for_each_piece(
+        binding_.bottom_grads, binding_.top_grads[0],
+        [](float* bottom, float* top, std::size_t bytes) { std::memcpy(bottom, top, bytes); });
   }
 
  private:
+  // body(an image of a bottom, its place in top, bytes), unless the one is the other.
   template <class Body>
   static void for_each_piece(const std::vector<OpTensor>& bottoms, const OpTensor& top,
                              Body&& body) {
-    const std::int64_t images = top.shape.n(), image = floats(top) / images;
+    float* first = top.data;
+    for (const OpTensor& bottom : bottoms) {
+      const std::int64_t piece = bottom.image_size();
+      if (bottom.data && bottom.data != first) {
 #pragma omp parallel for schedule(static)
-    for (std::int64_t n = 0; n < images; ++n) {
-      float* at = top.data + n * image;
-      for (const OpTensor& bottom : bottoms) {
-        const std::int64_t piece = floats(bottom) / images;
-        body(bottom.data ? bottom.data + n * piece : nullptr, at,
-             static_cast<std::size_t>(piece) * sizeof(float));
-        at += piece;
+        for (std::int64_t n = 0; n < top.shape.n(); ++n)
+          body(bottom.data + n * bottom.image_pitch(), first + n * top.image_pitch(),
+               static_cast<std::size_t>(piece) * sizeof(float));
       }
+      first += piece;
     }
   }
 

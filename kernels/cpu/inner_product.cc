@@ -58,6 +58,7 @@ std::string supports(const OpProblem& problem) {
 
 }  // namespace
 
-const Implementation kOnednnInnerProduct{"onednn:inner_product", supports, create};
+const Implementation kOnednnInnerProduct{"onednn:inner_product", supports, create,
+                                         Origin::kLibrary};
 
 }  // namespace fovea

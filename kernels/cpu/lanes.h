@@ -9,18 +9,20 @@ namespace fovea {
 
 struct Lanes {
   std::int64_t images, blocks, positions, lanes, channels;
+  std::int64_t pitch;  // from one image to the next
 
   explicit Lanes(const OpTensor& t)
       : images(t.shape.n()),
         positions(t.shape.h() * t.shape.w()),
         lanes(t.layout == Layout::kChannelsLast ? t.shape.c() : channel_block(t.layout)),
-        channels(t.shape.c()) {
+        channels(t.shape.c()),
+        pitch(t.image_pitch()) {
     blocks = (channels + lanes - 1) / lanes;
   }
   [[nodiscard]] std::int64_t image_size() const { return blocks * positions * lanes; }
   // Offset of (image, block, position 0, lane 0).
   [[nodiscard]] std::int64_t plane(std::int64_t image, std::int64_t block) const {
-    return (image * blocks + block) * positions * lanes;
+    return image * pitch + block * positions * lanes;
   }
   // Offset of (image, channel, position).
   [[nodiscard]] std::int64_t element(std::int64_t image, std::int64_t channel,

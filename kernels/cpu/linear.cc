@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/buffer.h"
+#include "kernels/cpu/reorder.h"
 
 namespace fovea::cpu {
 namespace {
@@ -54,18 +55,46 @@ class LinearOp final : public Op {
   }
 
   [[nodiscard]] std::size_t scratch_bytes() const override {
-    return scratchpad_bytes_ + copy_bytes_;
+    return scratchpad_bytes_ + copy_bytes_ + whole_gradient_bytes_;
   }
   [[nodiscard]] bool backward_reads_tops() const override { return plan_.relu_slope.has_value(); }
 
+  bool take_value_slice(std::size_t) override {
+    if (!plan_.forward_of_one) return false;
+    forward_of_one_ = plan_.forward_of_one();
+    scratchpad_bytes_ = std::max(scratchpad_bytes_, aligned(forward_of_one_.scratchpad.get_size()));
+    return true;
+  }
+  // The backward passes read the whole from scratch, where the ReLU's mask is written to.
+  bool take_gradient_slice(std::size_t) override {
+    whole_gradient_bytes_ = aligned(plan_.dst.get_size());
+    return true;
+  }
+
   void bind(const OpBinding& binding) override {
     Op::bind(binding);
+    top_grad_ = binding_.top_grads[0];
+    if (whole_gradient_bytes_ > 0) {
+      top_grad_.data = reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_ + copy_bytes_);
+      top_grad_.pitch = 0;
+    }
     float* bias = has_bias() ? binding_.params[kBias] : nullptr;
     float* weights = ready_.size() > 0 ? ready_.data() : binding_.params[kWeights];
-    forward_ = start(plan_.forward, {{DNNL_ARG_SRC, plan_.src, binding_.bottoms[0].data},
-                                     {DNNL_ARG_WEIGHTS, plan_.forward.weights, weights},
-                                     {DNNL_ARG_BIAS, plan_.bias, bias},
-                                     {DNNL_ARG_DST, plan_.dst, binding_.tops[0].data}});
+    forward_.clear();
+    const OpTensor &x = binding_.bottoms[0], &y = binding_.tops[0];
+    if (!forward_of_one_.primitive) {
+      forward_.push_back(start(plan_.forward, {{DNNL_ARG_SRC, plan_.src, x.data},
+                                               {DNNL_ARG_WEIGHTS, plan_.forward.weights, weights},
+                                               {DNNL_ARG_BIAS, plan_.bias, bias},
+                                               {DNNL_ARG_DST, plan_.dst, y.data}}));
+    }
+    for (std::int64_t n = 0; forward_of_one_.primitive && n < y.shape.n(); ++n) {
+      forward_.push_back(start(
+          forward_of_one_, {{DNNL_ARG_SRC, one_image(plan_.src), x.data + n * x.image_pitch()},
+                            {DNNL_ARG_WEIGHTS, forward_of_one_.weights, weights},
+                            {DNNL_ARG_BIAS, plan_.bias, bias},
+                            {DNNL_ARG_DST, one_image(plan_.dst), y.data + n * y.image_pitch()}}));
+    }
     if (plan_.backward_data.primitive) bind_backward_data();
     if (plan_.backward_weights.primitive) bind_backward_weights();
   }
@@ -78,11 +107,16 @@ class LinearOp final : public Op {
     convert(plan_.plain, plain.data(), plan_.forward.weights, ready_.data());
   }
 
-  void forward(std::uint64_t) override { forward_.run(); }
+  void forward(std::uint64_t) override {
+    for (const BoundPrimitive& pass : forward_) pass.run();
+  }
 
   void backward(std::uint64_t) override {
-    if (plan_.relu_slope)
-      mask_by_output(binding_.tops[0], binding_.top_grads[0], *plan_.relu_slope);
+    if (plan_.relu_slope) {
+      mask_by_output(binding_.tops[0], binding_.top_grads[0], *plan_.relu_slope, top_grad_);
+    } else if (top_grad_.data != binding_.top_grads[0].data) {
+      reorder(binding_.top_grads[0], top_grad_);
+    }
     if (wants_param_grads_) {
       backward_weights_.run();
       if (converts(plan_.backward_weights) && binding_.param_grads[kWeights]) from_gradient_.run();
@@ -117,7 +151,7 @@ class LinearOp final : public Op {
     }
     backward_data_ = start(pass, {{DNNL_ARG_DIFF_SRC, plan_.src, binding_.bottom_grads[0].data},
                                   {DNNL_ARG_WEIGHTS, pass.weights, weights},
-                                  {DNNL_ARG_DIFF_DST, plan_.dst, binding_.top_grads[0].data}});
+                                  {DNNL_ARG_DIFF_DST, plan_.dst, top_grad_.data}});
   }
 
   // The library writes both gradients or none; one that nobody wants goes to `unwanted_`.
@@ -139,7 +173,7 @@ class LinearOp final : public Op {
     }
     if (has_bias() && !db) db = spare(plan_.bias);
     backward_weights_ = start(pass, {{DNNL_ARG_SRC, plan_.src, binding_.bottoms[0].data},
-                                     {DNNL_ARG_DIFF_DST, plan_.dst, binding_.top_grads[0].data},
+                                     {DNNL_ARG_DIFF_DST, plan_.dst, top_grad_.data},
                                      {DNNL_ARG_DIFF_WEIGHTS, pass.weights, dw},
                                      {DNNL_ARG_DIFF_BIAS, plan_.bias, db}});
   }
@@ -164,19 +198,32 @@ class LinearOp final : public Op {
   }
 
   LinearPlan plan_;
-  std::size_t scratchpad_bytes_ = 0, copy_bytes_ = 0;  // the two parts of scratch
+  LinearPass forward_of_one_;  // for an output that is a slice, once per image
+  // The parts of scratch; the last for a gradient that comes as a slice.
+  std::size_t scratchpad_bytes_ = 0, copy_bytes_ = 0, whole_gradient_bytes_ = 0;
+  OpTensor top_grad_;    // as the backward passes read it
   Buffer<float> ready_;  // weights as forward reads them, where that is not how they are kept
   Buffer<float> unwanted_;
   bool wants_param_grads_ = false;
-  BoundPrimitive forward_, backward_data_, backward_weights_, to_data_, from_gradient_;
+  std::vector<BoundPrimitive> forward_;
+  BoundPrimitive backward_data_, backward_weights_, to_data_, from_gradient_;
 };
 
 }  // namespace
 
-void mask_by_output(const OpTensor& y, const OpTensor& dy, float slope) {
-  const std::int64_t count = storage_count(y.shape, y.layout);
-#pragma omp parallel for simd schedule(static)
-  for (std::int64_t i = 0; i < count; ++i) dy.data[i] *= y.data[i] > 0 ? 1.0F : slope;
+void mask_by_output(const OpTensor& y, const OpTensor& dy, float slope, const OpTensor& dz) {
+  constexpr std::int64_t kRun = 4096;  // floats at a time, so that one image feeds all threads
+  const std::int64_t size = y.image_size(), runs = (size + kRun - 1) / kRun;
+#pragma omp parallel for schedule(static)
+  for (std::int64_t task = 0; task < y.shape.n() * runs; ++task) {
+    const std::int64_t image = task / runs, first = task % runs * kRun;
+    const std::int64_t count = std::min(kRun, size - first);
+    const float* value = y.data + image * y.image_pitch() + first;
+    const float* from = dy.data + image * dy.image_pitch() + first;
+    float* to = dz.data + image * dz.image_pitch() + first;
+#pragma omp simd
+    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i] * (value[i] > 0 ? 1.0F : slope);
+  }
 }
 
 std::unique_ptr<Op> make_linear_op(LinearPlan plan) {

@@ -1,6 +1,7 @@
 // Convolution and inner product on oneDNN: what both share once their passes are planned.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -17,6 +18,9 @@ struct LinearPass {
 
 struct LinearPlan {
   LinearPass forward, backward_data, backward_weights;
+  // Forward of one image, for outputs that are slices: the library knows none of several images.
+  // Empty: there is none for the weights as they are kept.
+  std::function<LinearPass()> forward_of_one;
   MemoryDesc src, dst, bias;  // bias empty = none; gradients are in the same formats
   MemoryDesc weights;         // of the parameters and their gradient
   // The way from Caffe's order into `weights`: `plain` and `ordered` are the same elements in two
@@ -39,8 +43,8 @@ inline std::optional<float> fused_slope(const OpProblem& problem) {
   return problem.fused_relu ? std::optional(problem.relu_slope) : std::nullopt;
 }
 
-// Masks dy in place by the sign of y: the derivative of a fused ReLU.
-void mask_by_output(const OpTensor& y, const OpTensor& dy, float slope);
+// dz = dy where y > 0, else slope dy: the derivative of a fused ReLU; dz may be dy.
+void mask_by_output(const OpTensor& y, const OpTensor& dy, float slope, const OpTensor& dz);
 
 template <class Primitive>
 LinearPass forward_pass(const typename Primitive::primitive_desc& pd) {

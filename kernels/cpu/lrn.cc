@@ -122,8 +122,7 @@ class LrnOp final : public Op {
     const Lanes dims(binding_.bottoms[0]);
 #pragma omp parallel for schedule(static)
     for (std::int64_t i = 0; i < dims.images * dims.positions; ++i) {
-      const std::int64_t base =
-          i / dims.positions * dims.image_size() + i % dims.positions * dims.lanes;
+      const std::int64_t base = i / dims.positions * dims.pitch + i % dims.positions * dims.lanes;
       body(dims, base, rows_.data() + kRows * row_ * omp_get_thread_num());
     }
   }

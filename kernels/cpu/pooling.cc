@@ -173,45 +173,48 @@ class PoolingOp final : public Op {
   }
   [[nodiscard]] bool backward_reads_bottoms() const override { return false; }
   [[nodiscard]] bool backward_reads_tops() const override { return false; }
+  bool take_value_slice(std::size_t) override { return true; }
+  bool take_gradient_slice(std::size_t) override { return true; }
 
   void forward(std::uint64_t) override {
-    for_each_plane([&](auto lanes, const Plane& plane, std::int64_t in, std::int64_t out) {
-      const float* x = binding_.bottoms[0].data + in;
-      float* y = binding_.tops[0].data + out;
-      if (is_max()) {
-        max_forward<lanes()>(plane, x, y, training_ ? winners() + out : nullptr);
-      } else {
-        average_forward<lanes()>(plane, x, y);
-      }
-    });
+    for_each_plane(binding_.bottoms[0], binding_.tops[0],
+                   [&](auto lanes, const Plane& plane, float* x, float* y, TapIndex* winners) {
+                     if (is_max()) {
+                       max_forward<lanes()>(plane, x, y, winners);
+                     } else {
+                       average_forward<lanes()>(plane, x, y);
+                     }
+                   });
   }
 
   void backward(std::uint64_t) override {
     if (!binding_.bottom_grads[0].data) return;
-    for_each_plane([&](auto lanes, const Plane& plane, std::int64_t in, std::int64_t out) {
-      const float* dy = binding_.top_grads[0].data + out;
-      float* dx = binding_.bottom_grads[0].data + in;
-      if (is_max()) {
-        max_backward<lanes()>(plane, dy, winners() + out, dx);
-      } else {
-        average_backward<lanes()>(plane, dy, dx);
-      }
-    });
+    for_each_plane(binding_.bottom_grads[0], binding_.top_grads[0],
+                   [&](auto lanes, const Plane& plane, float* dx, float* dy, TapIndex* winners) {
+                     if (is_max()) {
+                       max_backward<lanes()>(plane, dy, winners, dx);
+                     } else {
+                       average_backward<lanes()>(plane, dy, dx);
+                     }
+                   });
   }
 
  private:
   [[nodiscard]] bool is_max() const { return params_.mode == PoolingMode::kMax; }
-  [[nodiscard]] TapIndex* winners() const { return reinterpret_cast<TapIndex*>(binding_.state); }
 
+  // body(lanes, geometry, plane of x, plane of y, winners of y or null) for every plane.
   template <class Body>
-  void for_each_plane(Body&& body) const {
-    const OpTensor &x = binding_.bottoms[0], &y = binding_.tops[0];
+  void for_each_plane(const OpTensor& x, const OpTensor& y, Body&& body) const {
     const Lanes in(x), out(y);
     const Plane plane{params_, x.shape.h(), x.shape.w(), y.shape.h(), y.shape.w()};
+    auto* winners = state_bytes() > 0 ? reinterpret_cast<TapIndex*>(binding_.state) : nullptr;
     dispatch_lanes(in.lanes, [&](auto lanes) {
 #pragma omp parallel for schedule(static)
-      for (std::int64_t i = 0; i < in.images * in.blocks; ++i)
-        body(lanes, plane, in.plane(0, i), out.plane(0, i));
+      for (std::int64_t i = 0; i < in.images * in.blocks; ++i) {
+        const std::int64_t image = i / in.blocks, block = i % in.blocks;
+        body(lanes, plane, x.data + in.plane(image, block), y.data + out.plane(image, block),
+             winners ? winners + i * out.positions * out.lanes : nullptr);
+      }
     });
   }
 

@@ -1,8 +1,8 @@
-// Elementwise passes of the relevance walk. Traffic, in tensors of the layer's size:
-// divide_epilogue reads 2, writes 1; apply_map 1 and 1; accumulate_product reads 2 or 3, writes 1.
+// Elementwise passes of the relevance walk. Traffic, in tensors of the layer's size: apply_map
+// reads 1, writes 1; accumulate_product reads 2 or 3, writes 1.
 #include "kernels/cpu/relevance.h"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/cpu/lanes.h"
@@ -24,50 +24,14 @@ void dispatch(InputMap map, Body&& body) {
       return body(std::integral_constant<InputMap, InputMap::kNegative>{});
     case InputMap::kOne:
       return body(std::integral_constant<InputMap, InputMap::kOne>{});
-    case InputMap::kMean:
+    case InputMap::kLow:
+    case InputMap::kHigh:
       break;
   }
   expects(false, "a map of x");
 }
 
 }  // namespace
-
-void divide_epilogue(const RelevanceRule& rule, float coefficient, const OpTensor& r,
-                     const OpTensor& z, std::span<const float> bias,
-                     std::span<AbsorbedSums> absorbed) {
-  const Lanes dims(z);
-  const Stabilizer kind = rule.stabilizer;
-  const float epsilon = rule.epsilon;
-#pragma omp parallel for schedule(static)
-  for (std::int64_t n = 0; n < dims.images; ++n) {
-    AbsorbedSums sums;
-    for (std::int64_t block = 0; block < dims.blocks; ++block) {
-      const float* relevance = r.data + dims.plane(n, block);
-      float* quotient = z.data + dims.plane(n, block);
-      for (std::int64_t lane = 0; lane < dims.lanes; ++lane) {
-        const std::int64_t channel = block * dims.lanes + lane;
-        const double channel_bias =
-            channel < std::ssize(bias)
-                ? static_cast<double>(bias[static_cast<std::size_t>(channel)])
-                : 0;
-        double total = 0, lost = 0;
-        for (std::int64_t i = lane; i < dims.positions * dims.lanes; i += dims.lanes) {
-          const float denominator = quotient[i];
-          const float s = stabilized_quotient(kind, relevance[i], denominator, epsilon);
-          total += static_cast<double>(s);
-          lost += static_cast<double>(relevance[i]) -
-                  static_cast<double>(s) * static_cast<double>(denominator);
-          quotient[i] = s;
-        }
-        sums.bias += total * channel_bias;
-        sums.epsilon += lost;
-      }
-    }
-    absorbed[static_cast<std::size_t>(n)].bias += static_cast<double>(coefficient) * sums.bias;
-    absorbed[static_cast<std::size_t>(n)].epsilon +=
-        static_cast<double>(coefficient) * sums.epsilon;
-  }
-}
 
 void apply_map(InputMap map, const OpTensor& x, const OpTensor& y) {
   const std::int64_t count = storage(x);
@@ -109,30 +73,78 @@ void relevance_relu(ReluRule rule, const OpTensor& x, const OpTensor& r) {
   }
 }
 
-void add_per_channel(float factor, std::span<const float> values, const OpTensor& z) {
-  const Lanes dims(z);
+void add_to_images(const float* values, const OpTensor& z) {
+  const std::int64_t size = storage(z) / z.shape.n();
 #pragma omp parallel for schedule(static)
-  for (std::int64_t n = 0; n < dims.images; ++n) {
-    for (std::int64_t block = 0; block < dims.blocks; ++block) {
-      float* plane = z.data + dims.plane(n, block);
-      for (std::int64_t lane = 0; lane < dims.lanes; ++lane) {
-        const auto channel = static_cast<std::size_t>(block * dims.lanes + lane);
-        if (channel >= values.size()) break;
-        for (std::int64_t i = lane; i < dims.positions * dims.lanes; i += dims.lanes)
-          plane[i] += factor * values[channel];
-      }
+  for (std::int64_t n = 0; n < z.shape.n(); ++n) {
+    float* image = z.data + n * size;
+#pragma omp simd
+    for (std::int64_t i = 0; i < size; ++i) image[i] += values[i];
+  }
+}
+
+bool output_serves(const OpTensor& y, const OpTensor& r) {
+  const std::int64_t count = storage(y);
+  int against = 0;
+#pragma omp parallel for simd schedule(static) reduction(| : against)
+  for (std::int64_t i = 0; i < count; ++i)
+    against |= static_cast<int>(!(y.data[i] > 0)) & static_cast<int>(r.data[i] != 0);
+  return against == 0;
+}
+
+void sum_per_image(const OpTensor& r, std::span<ImageSums> sums) {
+  // Parts of a fixed size, so that sums do not depend on the number of threads.
+  constexpr std::int64_t kPart = 1 << 14;
+  const std::int64_t size = storage(r) / r.shape.n(), parts = (size + kPart - 1) / kPart;
+  std::vector<ImageSums> partial(static_cast<std::size_t>(r.shape.n() * parts));
+#pragma omp parallel for schedule(static)
+  for (std::int64_t task = 0; task < std::ssize(partial); ++task) {
+    const std::int64_t first = task % parts * kPart, count = std::min(kPart, size - first);
+    const float* values = r.data + task / parts * size + first;
+    double sum = 0, magnitude = 0;
+#pragma omp simd reduction(+ : sum, magnitude)
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto value = static_cast<double>(values[i]);
+      sum += value;
+      magnitude += value < 0 ? -value : value;
+    }
+    partial[static_cast<std::size_t>(task)] = {sum, magnitude};
+  }
+  for (std::size_t n = 0; n < sums.size(); ++n) {
+    sums[n] = {};
+    for (std::size_t i = 0; i < static_cast<std::size_t>(parts); ++i) {
+      const ImageSums& part = partial[n * static_cast<std::size_t>(parts) + i];
+      sums[n].sum += part.sum, sums[n].magnitude += part.magnitude;
     }
   }
 }
 
-void sum_per_image(const OpTensor& r, std::span<double> sums) {
-  const Lanes dims(r);
+void take_channels(const OpTensor& from, std::int64_t first, const OpTensor& to) {
+  const Lanes source(from), target(to);
+  const bool blocks = from.layout == to.layout && from.layout != Layout::kChannelsLast &&
+                      first % source.lanes == 0 && to.shape.c() % target.lanes == 0;
+  if (!blocks && is_blocked(to.layout)) std::fill_n(to.data, storage(to), 0.0F);
 #pragma omp parallel for schedule(static)
+  for (std::int64_t n = 0; n < target.images; ++n) {
+    if (blocks) {
+      std::copy_n(from.data + source.plane(n, first / source.lanes), target.image_size(),
+                  to.data + target.plane(n, 0));
+      continue;
+    }
+    for (std::int64_t c = 0; c < target.channels; ++c) {
+      for (std::int64_t p = 0; p < target.positions; ++p)
+        to.data[target.element(n, c, p)] = from.data[source.element(n, first + c, p)];
+    }
+  }
+}
+
+void keep_channels(const std::vector<bool>& keep, const OpTensor& r) {
+  const Lanes dims(r);
   for (std::int64_t n = 0; n < dims.images; ++n) {
-    double sum = 0;
-    const float* values = r.data + n * dims.image_size();
-    for (std::int64_t i = 0; i < dims.image_size(); ++i) sum += static_cast<double>(values[i]);
-    sums[static_cast<std::size_t>(n)] = sum;
+    for (std::int64_t c = 0; c < dims.channels; ++c) {
+      if (keep[static_cast<std::size_t>(c)]) continue;
+      for (std::int64_t p = 0; p < dims.positions; ++p) r.data[dims.element(n, c, p)] = 0;
+    }
   }
 }
 

@@ -30,8 +30,9 @@ struct Neuron {
   }
 };
 
+// Adds to `sums` what falls on padding and what epsilon keeps.
 void share_out(const Neuron& neuron, const DistributedRule& rule, const float* x, const float* w,
-               float bias, float relevance, float* r) {
+               float bias, float relevance, float* r, AbsorbedSums& sums) {
   double positive = 0, negative = 0;
   const auto contribution = [&](std::int64_t tap, std::int64_t at) {
     return (at < 0 ? 0.0F : w[tap] * x[at]) + bias;
@@ -50,10 +51,15 @@ void share_out(const Neuron& neuron, const DistributedRule& rule, const float* x
     };
     gain = (1 + rule.beta) * quotient(positive), loss = -rule.beta * quotient(negative);
   }
+  sums.epsilon += static_cast<double>(relevance) - positive * static_cast<double>(gain) -
+                  negative * static_cast<double>(loss);
   neuron.each_tap([&](std::int64_t tap, std::int64_t at) {
-    if (at < 0) return;
-    const float t = contribution(tap, at);
-    r[at] += t * (t > 0 ? gain : loss);
+    const float t = contribution(tap, at), share = t * (t > 0 ? gain : loss);
+    if (at < 0) {
+      sums.padding += static_cast<double>(share);
+    } else {
+      r[at] += share;
+    }
   });
 }
 
@@ -61,7 +67,8 @@ void share_out(const Neuron& neuron, const DistributedRule& rule, const float* x
 
 void relevance_distributed(const ConvolutionParams& p, const DistributedRule& rule,
                            const OpTensor& x, const float* w, const float* b, const OpTensor& r_top,
-                           const OpTensor& r_bottom) {
+                           const OpTensor& r_bottom, std::span<AbsorbedSums> absorbed) {
+  std::vector<AbsorbedSums> sums(static_cast<std::size_t>(r_top.shape.n() * p.groups));
   std::fill_n(r_bottom.data, x.shape.count(), 0.0F);
   const Shape& y = r_top.shape;
   const std::int64_t taps = x.shape.c() / p.groups * p.kernel[0] * p.kernel[1],
@@ -75,11 +82,14 @@ void relevance_distributed(const ConvolutionParams& p, const DistributedRule& ru
       for (std::int64_t row = 0; row < y.h(); ++row) {
         for (std::int64_t column = 0; column < y.w(); ++column) {
           share_out({p, x.shape, n, group, k, row, column}, rule, x.data, w + k * taps, bias,
-                    relevance[row * y.w() + column], r_bottom.data);
+                    relevance[row * y.w() + column], r_bottom.data,
+                    sums[static_cast<std::size_t>(task)]);
         }
       }
     }
   }
+  for (std::size_t task = 0; task < sums.size(); ++task)
+    absorbed[task / static_cast<std::size_t>(p.groups)] += sums[task];
 }
 
 }  // namespace fovea::cpu

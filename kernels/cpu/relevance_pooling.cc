@@ -16,15 +16,20 @@ struct Window {
   WindowRange rows, columns;
 };
 
+float share_of(AveragePoolingRule rule, float relevance, float sum) {
+  if (rule == AveragePoolingRule::kToolbox && std::fabs(sum) < kEmptyWindow) return 1;
+  return sum == 0 ? 0 : relevance / sum;
+}
+
 // One lane of one window.
-void spread(const Window& window, std::int64_t width, std::int64_t lanes, const float* x,
-            float relevance, float* r) {
+void spread(AveragePoolingRule rule, const Window& window, std::int64_t width, std::int64_t lanes,
+            const float* x, float relevance, float* r) {
   float sum = 0;
   for (std::int64_t h = window.rows.begin; h < window.rows.end; ++h) {
     for (std::int64_t w = window.columns.begin; w < window.columns.end; ++w)
       sum += x[(h * width + w) * lanes];
   }
-  const float share = std::fabs(sum) < kEmptyWindow ? 1.0F : relevance / sum;
+  const float share = share_of(rule, relevance, sum);
   for (std::int64_t h = window.rows.begin; h < window.rows.end; ++h) {
     for (std::int64_t w = window.columns.begin; w < window.columns.end; ++w) {
       r[(h * width + w) * lanes] += share * x[(h * width + w) * lanes];
@@ -34,8 +39,8 @@ void spread(const Window& window, std::int64_t width, std::int64_t lanes, const 
 
 }  // namespace
 
-void relevance_average_pooling(const PoolingParams& params, const OpTensor& x,
-                               const OpTensor& r_top, const OpTensor& r_bottom) {
+void relevance_average_pooling(const PoolingParams& params, AveragePoolingRule rule,
+                               const OpTensor& x, const OpTensor& r_top, const OpTensor& r_bottom) {
   const PoolingParams p = resolved(params, x.shape);
   const Lanes in(x), out(r_top);
   const std::int64_t rows = r_top.shape.h(), columns = r_top.shape.w();
@@ -51,7 +56,7 @@ void relevance_average_pooling(const PoolingParams& params, const OpTensor& x,
             clipped_window(row, p.kernel[0], p.stride[0], p.pad[0], x.shape.h()),
             clipped_window(column, p.kernel[1], p.stride[1], p.pad[1], x.shape.w())};
         for (std::int64_t lane = 0; lane < in.lanes; ++lane) {
-          spread(window, x.shape.w(), in.lanes, values + lane,
+          spread(rule, window, x.shape.w(), in.lanes, values + lane,
                  above[(row * columns + column) * out.lanes + lane], below + lane);
         }
       }

@@ -51,25 +51,28 @@ void reorder_elements(const OpTensor& from, const OpTensor& to) {
   }
 }
 
+void copy_images(const OpTensor& from, const OpTensor& to) {
+  const auto bytes = static_cast<std::size_t>(to.image_size()) * sizeof(float);
+#pragma omp parallel for schedule(static)
+  for (std::int64_t n = 0; n < to.shape.n(); ++n)
+    std::memcpy(to.data + n * to.image_pitch(), from.data + n * from.image_pitch(), bytes);
+}
+
 }  // namespace
 
 void reorder(const OpTensor& from, const OpTensor& to) {
   expects(from.shape == to.shape, "reorder keeps the shape");
-  if (from.layout == to.layout) {
-    std::memcpy(to.data, from.data,
-                static_cast<std::size_t>(storage_count(to.shape, to.layout)) * sizeof(float));
-    return;
-  }
+  if (from.layout == to.layout) return copy_images(from, to);
   const bool spread = from.layout == Layout::kPlain, collect = to.layout == Layout::kPlain;
   if (!spread && !collect) return reorder_elements(from, to);
   const Lanes blocked(spread ? to : from);
   const OpTensor& plain = spread ? from : to;
+  const Lanes rows(plain);
 #pragma omp parallel for schedule(static)
   for (std::int64_t plane = 0; plane < blocked.images * blocked.blocks; ++plane) {
     const std::int64_t image = plane / blocked.blocks, block = plane % blocked.blocks;
     const std::int64_t channels = std::min(blocked.lanes, blocked.channels - block * blocked.lanes);
-    float* row =
-        plain.data + (image * blocked.channels + block * blocked.lanes) * blocked.positions;
+    float* row = plain.data + rows.plane(image, block * blocked.lanes);
     if (spread) {
       plain_to_lanes(blocked, row, to.data + blocked.plane(image, block), channels);
     } else {

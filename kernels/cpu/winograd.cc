@@ -29,11 +29,11 @@ constexpr int kTaps = kFilter * kFilter;
 // The channels of one group of a blocked tensor.
 struct Planes {
   float* data;
-  std::int64_t h, w, channels, group_channels;
+  std::int64_t h, w, pitch, group_channels;
 
   template <std::int64_t kLanes>
   [[nodiscard]] float* plane(std::int64_t image, std::int64_t group, std::int64_t channel) const {
-    return data + (image * channels + group * group_channels + channel) * h * w;
+    return data + image * pitch + (group * group_channels + channel) * h * w;
   }
 };
 
@@ -160,6 +160,7 @@ class WinogradConvolution final : public Op {
 
   [[nodiscard]] Layout bottom_layout(std::size_t) const override { return layout_; }
   [[nodiscard]] Layout top_layout(std::size_t) const override { return layout_; }
+  bool take_value_slice(std::size_t) override { return true; }
 
   // Weights are kept as [group][c][r][s][k], so that vectors run over k.
   [[nodiscard]] std::int64_t param_storage(std::size_t k) const override {
@@ -224,15 +225,15 @@ class WinogradConvolution final : public Op {
         });
   }
 
-  [[nodiscard]] static Planes planes(float* data, const Shape& shape, std::int64_t group_channels) {
-    return {data, shape.h(), shape.w(), shape.c(), group_channels};
+  [[nodiscard]] static Planes planes(const OpTensor& t, std::int64_t group_channels) {
+    return {t.data, t.shape.h(), t.shape.w(), t.image_pitch(), group_channels};
   }
 
   template <std::int64_t kLanes>
   void convolve() const {
     const Bank& bank = filters_;
-    const Planes x = planes(binding_.bottoms[0].data, x_, bank.rows),
-                 y = planes(binding_.tops[0].data, y_, bank.columns);
+    const Planes x = planes(binding_.bottoms[0], bank.rows),
+                 y = planes(binding_.tops[0], bank.columns);
     const float* bias = p_.bias ? binding_.params[1] : nullptr;
     const Tiling tiling{y_.n(), y_.h(), y_.w()};
     // Runs of equal length, so that no thread waits for another's.

@@ -19,6 +19,7 @@
 #include "kernels/ops/layout.h"
 #include "kernels/ops/lrn.h"
 #include "kernels/ops/pooling.h"
+#include "kernels/ops/precision.h"
 #include "kernels/ops/simple.h"
 
 namespace fovea {
@@ -40,6 +41,7 @@ struct OpProblem {
   // Sums of zeros must come out as zero: relevance divides by sums, and treats zero apart. Forbids
   // implementations that add up to zero only within rounding (Winograd's convolution).
   bool exact_zeros = false;
+  Precision precision = Precision::kFp32;  // coarser is allowed, not demanded
   std::uint64_t seed = 0;
   std::uint64_t layer = 0;  // index for RandomPurpose::kDropout
 };
@@ -49,6 +51,13 @@ struct OpTensor {
   float* data = nullptr;
   Shape shape;
   Layout layout = Layout::kPlain;
+  // Floats from one image to the next in a slice of the channels of a larger tensor; 0 = images lie
+  // one behind the other. Only operations that took the slice (Op::take_value_slice) meet one.
+  std::int64_t pitch = 0;
+
+  // Floats of one image, and from one image to the next.
+  [[nodiscard]] std::int64_t image_size() const { return storage_count(shape, layout) / shape.n(); }
+  [[nodiscard]] std::int64_t image_pitch() const { return pitch > 0 ? pitch : image_size(); }
 };
 
 // Everything a run touches; pointers are bound once, after planning, and stay.
@@ -89,6 +98,14 @@ class Op {
   [[nodiscard]] virtual bool in_place() const { return false; }
   // Tops are the bottom's own memory: forward does nothing (split, dropout at test time).
   [[nodiscard]] virtual bool is_alias() const { return false; }
+  // Asked once per top, before scratch_bytes() and bind(): yes = the op will write that top's value
+  // (read its gradient) in a slice of the channels of a larger tensor, for which it may prepare
+  // itself. Single images need not ask: a slice of one is like any other tensor.
+  [[nodiscard]] virtual bool take_value_slice(std::size_t /*top*/) { return false; }
+  [[nodiscard]] virtual bool take_gradient_slice(std::size_t /*top*/) { return false; }
+  // Bottoms lie side by side in top 0, gradients likewise, and one that is already bound to its
+  // slice there costs nothing (concat).
+  [[nodiscard]] virtual bool joins_slices() const { return false; }
 
   virtual void bind(const OpBinding& binding) { binding_ = binding; }
   // Once after the parameters changed outside of training (loading): derive what forward wants to
@@ -102,10 +119,13 @@ class Op {
   OpBinding binding_;
 };
 
+enum class Origin : std::uint8_t { kOwn, kLibrary };  // whose code computes
+
 struct Implementation {
   std::string_view name;                      // "onednn:convolution"
   std::string (*supports)(const OpProblem&);  // "" = yes, else the reason why not
   std::unique_ptr<Op> (*create)(const OpProblem&);
+  Origin origin = Origin::kOwn;
 };
 
 }  // namespace fovea

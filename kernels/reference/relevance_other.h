@@ -10,9 +10,11 @@
 namespace fovea::reference {
 
 // In proportion to the values of each window: average pooling, and max pooling's "average" rule.
-void relevance_average_pooling(const PoolingParams& params, Input x, Input r_top, Output r_bottom);
+// `rule`: proportional or toolbox.
+void relevance_average_pooling(const PoolingParams& params, AveragePoolingRule rule, Input x,
+                               Input r_top, Output r_bottom);
 
-// Identity for both regions; the other rules across channels only.
+// Identity and gradient for both regions; the others across channels only.
 void relevance_lrn(const LrnParams& params, LrnRule rule, Input x, Input r_top, Output r_bottom);
 
 }  // namespace fovea::reference

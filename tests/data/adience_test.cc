@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <set>
 
 #include "data/image.h"
 #include "data/mean.h"
@@ -129,7 +130,7 @@ TEST_F(AdienceFolder, ThreadsDoNotChangeTheBytes) {
 }
 
 TEST_F(AdienceFolder, JpegFilesOfTheRightSizeAreKeptAsTheyAre) {
-  options_.encode = Encoding::kJpeg, options_.size = 20;
+  options_.encode = PackEncoding::kJpeg, options_.size = 20;
   pack_adience(options_);
   const Store same(options_.out);
   const auto payload = same.payload(2);
@@ -164,6 +165,38 @@ TEST_F(AdienceFolder, ADamagedImageIsAnErrorAndLeavesNothing) {
                 ": truncated, expected an end-of-image marker");
   for (const auto& entry : fs::directory_iterator(folder_.path())) {
     EXPECT_EQ(entry.path().string().find("out.store"), std::string::npos);
+  }
+}
+
+TEST_F(AdienceFolder, ASubjectExclusiveValidationSharesNobodyWithTraining) {
+  options_.validation = Validation::kSubjects;
+  for (options_.seed = 0; options_.seed < 5; ++options_.seed) {
+    const AdiencePlan plan = plan_adience(options_).plan;
+    for (const PlannedView& view : plan.views) {
+      if (view.split != "val") continue;
+      std::set<std::string> people;
+      for (const std::uint32_t image : view.images) people.insert(plan.images[image].subject);
+      for (const PlannedView& other : plan.views) {
+        const bool same = other.target == view.target && other.fold == view.fold;
+        if (!same || other.split != "train") continue;
+        for (const std::uint32_t image : other.images) {
+          EXPECT_FALSE(people.contains(plan.images[image].subject));
+        }
+      }
+    }
+  }
+}
+
+TEST_F(AdienceFolder, ShardsHoldTheSameRecords) {
+  pack_adience(options_);
+  const Store one(options_.out);
+  options_.out = folder_ / "sharded.store", options_.shard_bytes = 5000;
+  pack_adience(options_);
+  const Store sharded(options_.out);
+  EXPECT_EQ(sharded.index().shards.size(), 3U);  // two of 24 * 24 * 3 bytes each
+  ASSERT_EQ(sharded.size(), one.size());
+  for (std::uint32_t i = 0; i < one.size(); ++i) {
+    EXPECT_EQ(sharded.image(i).pixels, one.image(i).pixels) << i;
   }
 }
 

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 #include "data/store.h"
 #include "data/verify.h"
 #include "engine/core/file.h"

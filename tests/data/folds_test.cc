@@ -57,6 +57,40 @@ TEST(Folds, MistakesAreNamedWithFileAndLine) {
             "cannot read " + file.string() + ": No such file or directory");
 }
 
+TEST(FoldFiles, TheLabelFixReadsWhatAnAgeCanOnlyMean) {
+  const auto group = [](std::string_view text) {
+    const std::int32_t k = fixed_age(text);
+    return k == kMissing ? std::string_view("none") : kAgeClasses[static_cast<std::size_t>(k)];
+  };
+  EXPECT_EQ(group("(25, 23)"), "(25, 32)");
+  EXPECT_EQ(group("(27, 32)"), "(25, 32)");
+  EXPECT_EQ(group("(38, 42)"), "(38, 43)");
+  EXPECT_EQ(group("(8, 23)"), "(8, 12)");
+  EXPECT_EQ(group("29"), "(25, 32)");
+  EXPECT_EQ(group("2"), "(0, 2)");
+  for (const char* text : {"(38, 48)", "35", "None", "", "3", "(1, 2, 3)", "(25, 32"}) {
+    EXPECT_EQ(group(text), "none") << text;
+  }
+}
+
+TEST(FoldFiles, TheLabelFixGivesTheStudy219MoreAges) {
+  if (!fs::exists(kStudyFolds)) GTEST_SKIP() << "no fold files of the study: " << kStudyFolds;
+  const FoldFiles plain = read_fold_files(kStudyFolds / "original_txt_files");
+  const FoldFiles fixed = read_fold_files(kStudyFolds / "original_txt_files", true);
+  std::int64_t more = 0, gained = 0;
+  for (const auto& [text, rows] : fixed.fixed) gained += rows;
+  for (std::size_t i = 0; i < plain.rows.size(); ++i) {
+    if (plain.rows[i].labels[0] != kMissing) {
+      EXPECT_EQ(fixed.rows[i].labels[0], plain.rows[i].labels[0]);
+    }
+    more += plain.rows[i].labels[0] == kMissing && fixed.rows[i].labels[0] != kMissing;
+  }
+  // (27, 32) 77, (25, 23) 72, (38, 42) 50, 29 12, 32 3, 2 3, 42 1, (8, 23) 1
+  EXPECT_EQ(more, 219);
+  EXPECT_EQ(gained, 219);
+  EXPECT_TRUE(plain.fixed.empty());
+}
+
 // Five folds of 40 faces; every fourth row is repeated, every fifth has no age.
 FoldFiles sample_folds() {
   FoldFiles files;
@@ -183,14 +217,18 @@ TEST(Lists, GiveTheStudysOwnSplits) {
   EXPECT_EQ(count(Target::kAge, "train_subset"), 1295U);
   EXPECT_EQ(count(Target::kAge, "test"), 4316U);
   EXPECT_EQ(count(Target::kGender, "test"), 4007U);
-  // Order and labels are the list's.
-  const PlannedView& test = find_view(plan, Target::kAge, Alignment::kAligned, 0, "test");
-  const auto& images = lists[3].images;
-  for (std::size_t i = 0; i < images.size(); ++i) {
-    const PlannedImage& image = plan.images[test.images[i]];
-    ASSERT_EQ(image.path, images[i].path);
-    ASSERT_EQ(image.labels[0], images[i].label);
-    ASSERT_EQ(image.fold, 0);
+  // Order and labels of every view are the list's.
+  for (std::size_t v = 0; v < lists.size(); ++v) {
+    const PlannedView& view =
+        find_view(plan, lists[v].target, Alignment::kAligned, 0, lists[v].split);
+    const auto& images = lists[v].images;
+    ASSERT_EQ(view.images.size(), images.size());
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      const PlannedImage& image = plan.images[view.images[i]];
+      ASSERT_EQ(image.path, images[i].path);
+      ASSERT_EQ(image.labels[static_cast<std::size_t>(lists[v].target)], images[i].label);
+      ASSERT_TRUE(lists[v].split != "test" || image.fold == 0);
+    }
   }
 }
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "data/crc32c.h"
+#include "engine/core/crc32c.h"
 #include "data/verify.h"
 #include "engine/core/file.h"
 #include "engine/core/random.h"
@@ -180,7 +180,7 @@ TEST(StoreWriter, AResumedWriterGivesTheBytesOfAnUndisturbedOne) {
   const fs::path path = folder / "a.store", partial = folder / "a.store.partial";
   const auto abandon = [&](int records, const std::string& key) {
     StoreWriter writer(path, {}, {.resume_key = key});
-    while (writer.resumable() > 0) writer.resume(small_record(static_cast<int>(writer.size())));
+    while (writer.resumable() > 0) writer.resume(str("r", writer.size()), {});
     const auto found = static_cast<int>(writer.size());
     add_from(writer, found, records);
     return found;
@@ -194,7 +194,7 @@ TEST(StoreWriter, AResumedWriterGivesTheBytesOfAnUndisturbedOne) {
   EXPECT_EQ(abandon(6, "another key"), 0);
   EXPECT_EQ(abandon(7, "another key"), 6);
   StoreWriter writer(path, {}, {.resume_key = "another key"});
-  while (writer.resumable() > 0) writer.resume(small_record(static_cast<int>(writer.size())));
+  while (writer.resumable() > 0) writer.resume(str("r", writer.size()), {});
   EXPECT_EQ(writer.size(), 7U);
   add_from(writer, 7, 9);
   writer.commit(Json::object());

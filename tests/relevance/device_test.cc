@@ -57,7 +57,8 @@ struct NamedLayer {
 void PrintTo(const NamedLayer& layer, std::ostream* out) { *out << layer.name; }
 
 struct LinearCase {
-  Tensor<float> x, w, b, r, mean;
+  Tensor<float> x, w, b, r;
+  InputBounds bounds;
   Tensor<double> expected;
 };
 
@@ -69,22 +70,61 @@ LinearCase make_case(const NamedLayer& layer, const RelevanceRule& rule, bool no
                        random_tensor<float>(weight_shape(p, layer.x), 2),
                        random_tensor<float>({p.outputs}, 3),
                        random_tensor<float>(output_shape(p, layer.x), 4),
-                       random_tensor<float>(Shape{1, layer.x.count_from(1)}, 5),
+                       {random_tensor<float>(Shape{1, layer.x.count_from(1)}, 5), {}},
                        Tensor<double>(layer.x)};
-          for (float& m : c.mean.values) m = 100 * std::abs(m);
+          for (float& l : c.bounds.low.values) l = -100 * std::abs(l);
+          c.bounds.high = c.bounds.low;
+          for (float& h : c.bounds.high.values) h += 255;
           if (non_negative) std::ranges::transform(c.x.values, c.x.values.begin(), fabsf);
           const auto x = in_double(c.x), w = in_double(c.w), b = in_double(c.b), r = in_double(c.r);
-          auto mean = in_double(c.mean);
-          mean.shape = layer.x;
-          mean.shape[0] = 1;
+          auto low = in_double(c.bounds.low), high = in_double(c.bounds.high);
+          low.shape = layer.x;
+          low.shape[0] = 1;
+          high.shape = low.shape;
           reference::relevance_linear(p, rule, x.view(), w.view(), b.view(), r.view(),
-                                      c.expected.view(), mean.view());
+                                      c.expected.view(), {low.view(), high.view()});
           return c;
         } else {
           throw Error("a linear layer expected");
         }
       },
       layer.op);
+}
+
+// A step with scratch memory behind it.
+struct BoundStep {
+  std::unique_ptr<RelevanceStep> step;
+  Buffer<std::byte> scratch;
+
+  BoundStep(std::unique_ptr<RelevanceStep> s, RelevanceBinding binding)
+      : step(std::move(s)), scratch(step->scratch_bytes()) {
+    binding.scratch = scratch.data();
+    step->bind(binding);
+  }
+};
+
+// Where a rule divides by its sum and does not gate, what came in is what arrived and what was
+// absorbed, for every image, up to rounding of the largest parts.
+void expect_accounted(const RelevanceRule& rule, const LinearCase& c,
+                      std::span<const cpu::AbsorbedSums> absorbed) {
+  if (rule.stabilizer == Stabilizer::kUndivided || rule.gate != Gate::kNone) return;
+  double coefficients = 0;
+  for (int group = 0; group < rule.groups; ++group)
+    coefficients += static_cast<double>(rule.coefficient[static_cast<std::size_t>(group)]);
+  const std::size_t images = absorbed.size(), in = c.r.values.size() / images,
+                    out = c.expected.values.size() / images;
+  for (std::size_t n = 0; n < images; ++n) {
+    double incoming = 0, arrived = 0, magnitude = 0;
+    for (std::size_t i = 0; i < in; ++i) incoming += static_cast<double>(c.r.values[n * in + i]);
+    for (std::size_t i = 0; i < out; ++i) {
+      arrived += c.expected.values[n * out + i];
+      magnitude += std::abs(c.expected.values[n * out + i]);
+    }
+    const cpu::AbsorbedSums& a = absorbed[n];
+    magnitude += std::abs(a.bias) + std::abs(a.epsilon) + std::abs(a.padding) + std::abs(incoming);
+    EXPECT_NEAR(coefficients * incoming, arrived + a.bias + a.epsilon + a.padding, 1e-5 * magnitude)
+        << rule.name << ", image " << n;
+  }
 }
 
 class LinearRelevance : public testing::TestWithParam<std::tuple<NamedLayer, std::string>> {};
@@ -94,8 +134,10 @@ TEST_P(LinearRelevance, EqualsTheReference) {
   RelevanceRule group0 = alpha_beta_rule(0.5F);
   group0.group0_biases = true;
   for (const RelevanceRule& rule :
-       {epsilon_rule(0.1F), alpha_beta_rule(1), z_plus_rule(), group0, z_box_rule(),
-        w_square_rule(), flat_rule(), flat_toolbox_rule(9), gradient_rule()}) {
+       {epsilon_rule(0.1F), epsilon_relative_rule(0.25F), gamma_rule(0.5F), alpha_beta_rule(1),
+        z_plus_rule(), group0, z_box_rule(), z_box_toolbox_rule(), w_square_rule(),
+        w_square_toolbox_rule(), flat_rule(), flat_toolbox_rule(9), excitation_rule(),
+        gradient_rule()}) {
     for (const bool non_negative : {false, true}) {
       const LinearCase c = make_case(layer, rule, non_negative);
       const Node node{"layer", layer.op, {0}, {1}, std::vector<ParamInfo>(2)};
@@ -104,18 +146,22 @@ TEST_P(LinearRelevance, EqualsTheReference) {
         SCOPED_TRACE(
             str(rule.name, non_negative ? " of x >= 0 in " : " of any x in ", layout_name(layout)));
         const Stored x(c.x, layout), r(c.r, layout), bottom(c.x.shape, layout);
-        const auto step = make_linear_step({.device = device,
-                                            .node = &node,
-                                            .values = {x.tensor()},
-                                            .top = r.tensor(),
-                                            .non_negative_input = non_negative,
-                                            .mean = &c.mean},
-                                           rule);
-        step->bind({.values = {x.tensor()}, .tops = {r.tensor()}, .bottoms = {bottom.tensor()}});
-        step->set_params(c.w.values, c.b.values);
+        const BoundStep bound(make_linear_step({.device = device,
+                                                .node = &node,
+                                                .values = {x.tensor()},
+                                                .top = r.tensor(),
+                                                .non_negative_input = non_negative,
+                                                .bounds = &c.bounds},
+                                               rule),
+                              {.values = {x.tensor()},
+                               .top_values = {},
+                               .tops = {r.tensor()},
+                               .bottoms = {bottom.tensor()}});
+        bound.step->set_params(c.w.values, c.b.values);
         std::vector<cpu::AbsorbedSums> absorbed(static_cast<std::size_t>(c.x.shape.n()));
-        step->run(absorbed);
+        bound.step->run(absorbed);
         bottom.expect(c.expected);
+        expect_accounted(rule, c, absorbed);
       }
     }
   }
@@ -156,18 +202,20 @@ TEST(CpuRelevance, OfAveragePoolingEqualsTheReferenceInEveryLayout) {
   const PoolingParams overlapping{.kernel = {3, 3}, .stride = {2, 2}, .pad = {1, 1}};
   const PoolingParams whole{.mode = PoolingMode::kAverage, .global = true};
   const Shape shape{2, 19, 6, 5};  // 19: no multiple of a block
-  for (const PoolingParams& params : {overlapping, whole}) {
+  for (const auto& [params, rule] : {std::pair{overlapping, AveragePoolingRule::kToolbox},
+                                     {overlapping, AveragePoolingRule::kProportional},
+                                     {whole, AveragePoolingRule::kToolbox}}) {
     Tensor<float> x = random_tensor<float>(shape, 1);
     std::ranges::transform(x.values, x.values.begin(), fabsf);
     std::fill_n(x.values.begin(), 30, 0.0F);  // a channel without activation
     const Tensor<float> r = random_tensor<float>(output_shape(params, shape), 2);
     Tensor<double> expected(shape);
-    reference::relevance_average_pooling(params, in_double(x).view(), in_double(r).view(),
+    reference::relevance_average_pooling(params, rule, in_double(x).view(), in_double(r).view(),
                                          expected.view());
     for (const Layout layout : kLayouts) {
       SCOPED_TRACE(layout_name(layout));
       const Stored value(x, layout), top(r, layout), bottom(shape, layout);
-      cpu::relevance_average_pooling(params, value.tensor(), top.tensor(), bottom.tensor());
+      cpu::relevance_average_pooling(params, rule, value.tensor(), top.tensor(), bottom.tensor());
       bottom.expect(expected);
     }
   }
@@ -177,8 +225,11 @@ TEST(CpuRelevance, OfLrnEqualsTheReferenceInEveryLayout) {
   const Shape shape{2, 19, 9, 11};  // 99 positions: a full and a partial tile
   const Tensor<float> x = with_zeros(random_tensor<float>(shape, 1));
   const Tensor<float> r = random_tensor<float>(shape, 2);
-  const LrnParams params{.size = 5, .alpha = 2, .beta = 0.75F, .k = 1};
-  for (const LrnRule rule : {LrnRule::kToolbox, LrnRule::kGradient}) {
+  for (const auto& [rule, beta] : {std::pair{LrnRule::kToolbox, 0.75F},
+                                   {LrnRule::kTaylor, 0.75F},
+                                   {LrnRule::kToolbox, 0.5F},
+                                   {LrnRule::kTaylor, 1.0F}}) {
+    const LrnParams params{.size = 5, .alpha = 2, .beta = beta, .k = 1};
     Tensor<double> expected(shape);
     reference::relevance_lrn(params, rule, in_double(x).view(), in_double(r).view(),
                              expected.view());
@@ -197,7 +248,8 @@ std::vector<float> relevance_of(RelevanceStep& step, std::vector<float> x, std::
   const auto tensor = [](std::vector<float>& v) {
     return OpTensor{v.data(), Shape{1, std::ssize(v)}, Layout::kPlain};
   };
-  step.bind({.values = {tensor(x)}, .tops = {tensor(r)}, .bottoms = {tensor(bottom)}});
+  step.bind(
+      {.values = {tensor(x)}, .top_values = {}, .tops = {tensor(r)}, .bottoms = {tensor(bottom)}});
   cpu::AbsorbedSums absorbed;
   step.run({&absorbed, 1});
   return bottom;

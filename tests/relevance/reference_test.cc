@@ -47,6 +47,31 @@ ClosedForm alpha_beta_form(double beta) {
   };
 }
 
+// z+ of one sign of x and without the bias.
+ClosedForm excitation_form() {
+  return [](const Values& t, double, double R) {
+    double P = 0;
+    for (const double v : t) P += positive(v);
+    Values shares;
+    for (const double v : t) shares.push_back(P == 0 ? 0 : positive(v) * R / P);
+    return shares;
+  };
+}
+
+// Andeol et al. 2021, eq. 6, over contributions: those that go with the sign of z count 1 + gamma.
+ClosedForm gamma_form(double gamma) {
+  return [=](const Values& t, double bias, double R) {
+    double z = bias;
+    for (const double v : t) z += v;
+    const auto favoured = [&](double v) { return v + gamma * (z > 0 ? positive(v) : negative(v)); };
+    double sum = favoured(bias);
+    for (const double v : t) sum += favoured(v);
+    Values shares;
+    for (const double v : t) shares.push_back(z == 0 ? 0 : favoured(v) * R / sum);
+    return shares;
+  };
+}
+
 // The rules that look at nothing but w, or at nothing; t stands for w then.
 ClosedForm w_square_form() {
   return [](const Values& w, double, double R) {
@@ -132,11 +157,11 @@ struct RuleCase {
   ClosedForm form;
 };
 std::vector<RuleCase> rule_cases() {
-  return {{epsilon_rule(0.125F), epsilon_form(0.125)},
-          {epsilon_rule(0), epsilon_form(0)},
-          {alpha_beta_rule(1), alpha_beta_form(1)},
-          {alpha_beta_rule(0.5F), alpha_beta_form(0.5)},
-          {z_plus_rule(), alpha_beta_form(0)}};
+  return {
+      {epsilon_rule(0.125F), epsilon_form(0.125)}, {epsilon_rule(0), epsilon_form(0)},
+      {alpha_beta_rule(1), alpha_beta_form(1)},    {alpha_beta_rule(0.5F), alpha_beta_form(0.5)},
+      {gamma_rule(0.25F), gamma_form(0.25)},       {gamma_rule(0), epsilon_form(0)},
+      {z_plus_rule(), alpha_beta_form(0)}};
 }
 
 // Rules that do not look at x: their contributions are those of x = 1, on padding too where the sum
@@ -154,7 +179,8 @@ std::vector<BlindCase> blind_cases() {
     for (const double v : t) shares.push_back(v != 0 ? R / inside : 0);
     return shares;
   };
-  return {{w_square_rule(), w_square_form(), 1},
+  return {{w_square_rule(), w_square_form(), 0},
+          {w_square_toolbox_rule(), w_square_form(), 1},
           {gradient_rule(), gradient_form(), 1},
           {flat_rule(), flat, 0},
           {flat_toolbox_rule(8), flat_toolbox_form(8), 1}};  // 1/8 is exact in float
@@ -200,15 +226,55 @@ TEST_P(RelevanceTables, ThatDoNotLookAtXEqualTheClosedForms) {
   }
 }
 
-TEST(RelevanceTable, OfZBoxBoundsThePixelsByTheMean) {
-  const Tensor<double> x(Shape{1, 2}, {1, -2}), w(Shape{1, 2}, {2, -1}), b(Shape{1}, 3.0),
-      r(Shape{1, 1}, 4.0), m(Shape{1, 2}, {10, 20});
+TEST(RelevanceTable, OfZBoxBoundsThePixels) {
+  const Tensor<double> x(Shape{1, 2}, {1, -2}), w(Shape{1, 2}, {2, -1}), b(Shape{1}, {3.0}),
+      r(Shape{1, 1}, 4.0), low(Shape{1, 2}, {-10, -20}), high(Shape{1, 2}, {245, 235});
   Tensor<double> bottom(x.shape);
-  reference::relevance_linear(InnerProductParams{.outputs = 1}, z_box_rule(), x.view(), w.view(),
-                              b.view(), r.view(), bottom.view(), m.view());
-  // w x + w+ m - w- (255 - m): 2 + 20, and 2 + 235.
-  const Values expected{4 * 22 / 262.0, 4 * 237 / 262.0};
+  const InnerProductParams params{.outputs = 1};
+  // w x - w+ l - w- h: 2 + 20, and 2 + 235; the Toolbox has b+ in the sum.
+  reference::relevance_linear(params, z_box_rule(), x.view(), w.view(), b.view(), r.view(),
+                              bottom.view(), {low.view(), high.view()});
+  EXPECT_TRUE(all_near(bottom.values, Values{4 * 22 / 259.0, 4 * 237 / 259.0}, 1e-13));
+  reference::relevance_linear(params, z_box_toolbox_rule(), x.view(), w.view(), b.view(), r.view(),
+                              bottom.view(), {low.view(), high.view()});
+  EXPECT_TRUE(all_near(bottom.values, Values{4 * 22 / 262.0, 4 * 237 / 262.0}, 1e-13));
+}
+
+TEST(RelevanceTable, OfZBoxHasNoBoundsOnPaddingWhereTheToolboxHas255) {
+  // One tap in the image, one on padding: only the Toolbox's sum has -w- 255 of the latter.
+  const ConvolutionParams params{.outputs = 1, .kernel = {1, 2}, .pad = {0, 1}, .bias = false};
+  const Tensor<double> x(Shape{1, 1, 1, 1}, 5.0), w(Shape{1, 1, 1, 2}, {-1, 2}), l(x.shape, -100.0),
+      h(x.shape, 155.0), r(Shape{1, 1, 1, 2}, {1, 0});
+  Tensor<double> bottom(x.shape);
+  const auto share = [&](const RelevanceRule& rule) {
+    reference::relevance_linear(params, rule, x.view(), w.view(), {}, r.view(), bottom.view(),
+                                {l.view(), h.view()});
+    return bottom.values[0];
+  };
+  const double bracket = 2 * 5 + 2 * 100;
+  EXPECT_NEAR(share(z_box_rule()), 1, 1e-13);
+  EXPECT_NEAR(share(z_box_toolbox_rule()), bracket / (bracket + 255), 1e-13);
+}
+
+TEST(RelevanceTable, OfRelativeEpsilonIsInUnitsOfEachImagesRoot) {
+  const Tensor<double> x(Shape{2, 1}, {1, 2}), w(Shape{2, 1}, {3, -4}), r(Shape{2, 2}, 1.0);
+  Tensor<double> bottom(x.shape);
+  reference::relevance_linear(InnerProductParams{.outputs = 2, .bias = false},
+                              epsilon_relative_rule(0.25F), x.view(), w.view(), {}, r.view(),
+                              bottom.view());
+  const double e = 0.25 * std::sqrt((9 + 16) / 2.0);  // of image 0; image 1 has twice the z
+  const Values expected{3 / (3 + e) + 4 / (4 + e), 6 / (6 + 2 * e) + 8 / (8 + 2 * e)};
   EXPECT_TRUE(all_near(bottom.values, expected, 1e-13));
+}
+
+TEST(RelevanceTable, OfExcitationIsZPlusWithoutBiasForInputsOfOneSign) {
+  Layer layer = make_layer({.outputs = 3, .kernel = {2, 2}, .pad = {1, 0}}, {1, 2, 3, 3}, true);
+  for (double& x : layer.x.values) x = std::abs(x);
+  Tensor<double> actual(layer.x.shape, 7.0);
+  reference::relevance_linear(layer.params, excitation_rule(), layer.x.view(), layer.w.view(),
+                              layer.b.view(), layer.r.view(), actual.view());
+  const Values e = by_closed_form(layer, excitation_form()).values;
+  EXPECT_TRUE(all_near(actual.values, e, 1e-12 * largest_magnitude(e)));
 }
 
 TEST(RelevanceTable, WithTheToolboxsGroupBiasReadsGroupZerosInEveryGroup) {
@@ -287,12 +353,16 @@ TEST(RelevanceTable, ATermOfNegativeSignCountsAgainstItsGroupAndItsShare) {
   EXPECT_TRUE(all_near(actual.values, e, 1e-12 * largest_magnitude(e)));
 }
 
-TEST(RelevancePooling, SharesByValueAndLeavesAnEmptyWindowItsValues) {
+TEST(RelevancePooling, SharesByValueAndOnlyTheToolboxLeavesAnEmptyWindowItsValues) {
   const PoolingParams p{.mode = PoolingMode::kAverage, .kernel = {1, 2}, .stride = {1, 2}};
   const Tensor<double> x(Shape{1, 1, 1, 5}, {1, 3, 2, -2, 4}), r(Shape{1, 1, 1, 3}, {8, 5, 6});
   Tensor<double> bottom(x.shape, 7.0);
-  reference::relevance_average_pooling(p, x.view(), r.view(), bottom.view());
+  reference::relevance_average_pooling(p, AveragePoolingRule::kToolbox, x.view(), r.view(),
+                                       bottom.view());
   EXPECT_EQ(bottom.values, (Values{2, 6, 2, -2, 6}));
+  reference::relevance_average_pooling(p, AveragePoolingRule::kProportional, x.view(), r.view(),
+                                       bottom.view());
+  EXPECT_EQ(bottom.values, (Values{2, 6, 0, 0, 6}));
 }
 
 TEST(RelevancePooling, ToTheWinnerIsTheGradient) {
@@ -319,16 +389,49 @@ TEST(RelevanceLrn, ByTheToolboxEqualsItsFormulaOverThreeChannels) {
   EXPECT_TRUE(all_near(bottom.values, expected, 1e-13));
 }
 
-TEST(RelevanceLrn, ByTheGradientIsTheSumOverItsJacobian) {
+TEST(RelevanceLrn, ByTheGradientIsTheLayersDerivative) {
   const LrnParams p{.size = 3, .alpha = 3, .beta = 1, .k = 1};
   const Values x{1, 2, 0}, r{1, 10, 100};
   Tensor<double> bottom(Shape{1, 3}, 7.0);
   const Tensor<double> xs(bottom.shape, x), rs(bottom.shape, r);
   reference::relevance_lrn(p, LrnRule::kGradient, xs.view(), rs.view(), bottom.view());
-  // y = x / S, S_0 = S_1 = 1 + 1 + 4 + 0; x_c dy_c'/dx_c / y_c' = [c = c'] - 2 x_c^2 / S_c'.
-  const double S = 6;
-  const Values expected{r[0] - 2 * 1 / S * (r[0] + r[1]), r[1] - 2 * 4 / S * (r[0] + r[1]), 0};
+  // y_c = x_c / S_c, S = (6, 6, 5); dy_c'/dx_c = [c = c'] / S_c' - 2 x_c x_c' / S_c'^2.
+  const Values expected{r[0] / 6 - 2.0 * (r[0] * 1 + r[1] * 2) / 36,
+                        r[1] / 6 - 2 * 2.0 * (r[0] * 1 + r[1] * 2) / 36, r[2] / 5};
   EXPECT_TRUE(all_near(bottom.values, expected, 1e-13));
+}
+
+TEST(RelevanceLrn, ByTaylorDividesEveryOutputsMessagesByTheirSum) {
+  const LrnParams p{.size = 3, .alpha = 3, .beta = 1, .k = 1};  // alpha / n = 1
+  const Values x{1, 2, -1}, r{1, 10, 100};
+  Tensor<double> bottom(Shape{1, 3}, 7.0);
+  const Tensor<double> xs(bottom.shape, x), rs(bottom.shape, r);
+  reference::relevance_lrn(p, LrnRule::kTaylor, xs.view(), rs.view(), bottom.view());
+  // z_cc = x_c / (1 + x_c^2), z_c'c = -2 x_c x_c'^2 / S_c^2 with S = (6, 7, 6).
+  const Values S{6, 7, 6};
+  Values expected(3);
+  for (std::size_t c = 0; c < 3; ++c) {
+    Values z(3);
+    for (std::size_t d = 0; d < 3; ++d) {
+      if (c > d + 1 || d > c + 1) continue;
+      z[d] = d == c ? x[c] / (1 + x[c] * x[c]) : -2 * x[c] * x[d] * x[d] / (S[c] * S[c]);
+    }
+    for (std::size_t d = 0; d < 3; ++d) expected[d] += r[c] * z[d] / (z[0] + z[1] + z[2]);
+  }
+  EXPECT_TRUE(all_near(bottom.values, expected, 1e-12));
+}
+
+TEST(RelevanceLrn, ByTaylorConservesAlsoForLargeAndDeadInputs) {
+  for (const double size : {0.0, 1.0, 1e3}) {
+    const Shape shape{2, 9, 2, 2};
+    Tensor<double> x = with_zeros(random_tensor(shape, 1)), bottom(shape, 7.0);
+    for (double& value : x.values) value *= size;
+    const Tensor<double> r = random_tensor(shape, 2);
+    reference::relevance_lrn({.size = 5, .alpha = 1, .beta = 0.75F, .k = 1}, LrnRule::kTaylor,
+                             x.view(), r.view(), bottom.view());
+    const auto sum = [](const Values& v) { return std::accumulate(v.begin(), v.end(), 0.0); };
+    EXPECT_NEAR(sum(bottom.values), sum(r.values), 1e-11) << "inputs up to " << size;
+  }
 }
 
 }  // namespace

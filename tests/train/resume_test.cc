@@ -104,5 +104,22 @@ TEST(Resume, AHalfPairIsNotASnapshot) {
   EXPECT_EQ(newest_snapshot(toy / "nowhere"), -1);
 }
 
+TEST(Resume, RefusesAnotherNumberOfThreadsUnlessForced) {
+  const ToyRun toy(14);
+  ASSERT_EQ(run_command(toy.path(), toy.train("run", {"--threads", "1", "--max-iter", "7"})).code,
+            0);
+  const CommandResult refused =
+      run_command(toy.path(), toy.train("run", {"--threads", "2", "--resume", "--quiet"}));
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_TRUE(is_one_line(refused.err)) << refused.err;
+  for (const char* part : {"iter_7.state", R"("threads":1)", R"("threads":2)", "--force"})
+    EXPECT_NE(refused.err.find(part), std::string::npos) << part << " is not in " << refused.err;
+  EXPECT_EQ(newest_snapshot(toy / "run/fold0"), 7);
+  const CommandResult forced =
+      run_command(toy.path(), toy.train("run", {"--threads", "2", "--resume", "--force"}));
+  EXPECT_EQ(forced.code, 0) << forced.err;
+  EXPECT_EQ(newest_snapshot(toy / "run/fold0"), 14);
+}
+
 }  // namespace
 }  // namespace fovea

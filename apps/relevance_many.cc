@@ -1,0 +1,81 @@
+#include "apps/relevance_many.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <sstream>
+
+namespace fovea::apps {
+namespace {
+
+std::span<const float> row_of(const Tensor<float>& scores, std::size_t image) {
+  const auto classes = static_cast<std::size_t>(scores.shape.c());
+  return std::span(scores.values).subspan(image * classes, classes);
+}
+
+}  // namespace
+
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts;
+}
+
+std::unique_ptr<Analyzer> analyzer_of(const RelevanceInputs& inputs, RuleArguments rules,
+                                      const std::string& name) {
+  rules.rule = name;
+  const Graph graph = inputs.graph();
+  return make_analyzer(inputs, graph,
+                       {.composite = composite_of(rules, graph),
+                        .device = resolve_device(),
+                        .mean = inputs.seen_mean()});
+}
+
+Tensor<float> images_of(const RelevanceInputs& inputs) {
+  Shape shape = inputs.graph().tensors[0].shape;
+  shape[0] = std::ssize(inputs.samples());
+  Tensor<float> images(shape);
+  (void)inputs.fill(0, images.view());
+  return images;
+}
+
+std::vector<int> predictions_of(const Tensor<float>& scores) {
+  std::vector<int> classes;
+  for (std::size_t n = 0; n < static_cast<std::size_t>(scores.shape.n()); ++n) {
+    const auto row = row_of(scores, n);
+    classes.push_back(static_cast<int>(std::ranges::max_element(row) - row.begin()));
+  }
+  return classes;
+}
+
+std::vector<int> targets_of(const WalkArguments& a, const RelevanceInputs& inputs,
+                            const Tensor<float>& scores) {
+  std::vector<int> targets;
+  for (std::size_t n = 0; n < inputs.samples().size(); ++n) {
+    const Sample& sample = inputs.samples()[n];
+    targets.push_back(target_of(a, sample.name, n, sample.label, row_of(scores, n)));
+    require(targets.back() < scores.shape.c(), "wrong --target: class ", targets.back(),
+            ", expected a class below ", scores.shape.c());
+  }
+  return targets;
+}
+
+std::vector<double> probabilities_of(const Tensor<float>& scores, std::size_t image) {
+  const auto row = row_of(scores, image);
+  const double highest = double{std::ranges::max(row)};
+  std::vector<double> p;
+  for (const float score : row) p.push_back(std::exp(double{score} - highest));
+  const double sum = std::accumulate(p.begin(), p.end(), 0.0);
+  for (double& each : p) each /= sum;
+  return p;
+}
+
+std::string class_name(const Model& model, int k) {
+  const auto index = static_cast<std::size_t>(k);
+  return index < model.classes.size() ? model.classes[index] : str(k);
+}
+
+}  // namespace fovea::apps

@@ -1,0 +1,35 @@
+// What the subcommands of `fovea relevance` that look at many images share: all inputs in one
+// tensor, their classes, and an analyzer per rule.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/relevance_arguments.h"
+#include "apps/relevance_inputs.h"
+
+namespace fovea::apps {
+
+// "a,b,c" -> a, b, c; empty parts are left out.
+[[nodiscard]] std::vector<std::string> split_list(const std::string& text);
+
+// An analyzer from the score down to the input by the rule `name`; the other rule options hold.
+[[nodiscard]] std::unique_ptr<Analyzer> analyzer_of(const RelevanceInputs& inputs,
+                                                    RuleArguments rules, const std::string& name);
+
+// All samples, (M, C, H, W).
+[[nodiscard]] Tensor<float> images_of(const RelevanceInputs& inputs);
+
+// Index of the highest of the scores (M, classes) of each image.
+[[nodiscard]] std::vector<int> predictions_of(const Tensor<float>& scores);
+// The class asked for of each image, from --target.
+[[nodiscard]] std::vector<int> targets_of(const WalkArguments& a, const RelevanceInputs& inputs,
+                                          const Tensor<float>& scores);
+// Softmax of a row of scores.
+[[nodiscard]] std::vector<double> probabilities_of(const Tensor<float>& scores, std::size_t image);
+
+// "f" where the model names its classes, else "1".
+[[nodiscard]] std::string class_name(const Model& model, int k);
+
+}  // namespace fovea::apps

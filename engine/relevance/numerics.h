@@ -1,0 +1,28 @@
+// What looks wrong in one step of a relevance walk.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/relevance.h"
+
+namespace fovea {
+
+class RelevanceStep;
+
+// Per image: what the step is judged by.
+struct StepSums {
+  cpu::ImageSums tops, bottoms;
+  cpu::AbsorbedSums absorbed;
+};
+
+// Lines for the images in which relevance is no longer finite (naming the first such unit of a
+// bottom), in which its magnitude grew more than a thousandfold, or in which a sum of both signs
+// came within a millionth of the layer's largest to zero (naming the unit of the top).
+[[nodiscard]] std::vector<std::string> step_warnings(const std::string& layer,
+                                                     const RelevanceStep& step,
+                                                     const std::vector<OpTensor>& bottoms,
+                                                     const OpTensor& top,
+                                                     std::span<const StepSums> sums);
+
+}  // namespace fovea

@@ -1,0 +1,126 @@
+#include "engine/relevance/verify.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/reference/pooling.h"
+#include "kernels/reference/relevance_linear.h"
+#include "kernels/reference/relevance_other.h"
+#include "kernels/reference/taps.h"
+
+namespace fovea {
+namespace {
+
+Tensor<double> in_double(const Tensor<float>& t) {
+  return {t.shape, std::vector<double>(t.values.begin(), t.values.end())};
+}
+Tensor<double> in_double(const Shape& shape, const std::vector<float>& values) {
+  return {shape, std::vector<double>(values.begin(), values.end())};
+}
+
+// With the shape (1, C, H, W) of one image; empty without bounds.
+Tensor<double> bound_of(const InputBounds* bounds, Tensor<float> InputBounds::*member,
+                        const Shape& x) {
+  if (!bounds) return {};
+  return in_double(x, (bounds->*member).values);
+}
+
+Tensor<double> linear(const VerifyProblem& p) {
+  const Tensor<double> x = in_double(p.values[0]), r = in_double(p.tops[0]),
+                       w = in_double(p.node->params[0].shape, p.weight),
+                       b = in_double(Shape{std::ssize(p.bias)}, p.bias),
+                       low = bound_of(p.bounds, &InputBounds::low, x.shape),
+                       high = bound_of(p.bounds, &InputBounds::high, x.shape);
+  Tensor<double> result(x.shape);
+  const reference::Input bias = p.bias.empty() ? reference::Input{} : b.view();
+  if (const auto* op = std::get_if<ConvolutionParams>(&p.node->op)) {
+    reference::relevance_linear(*op, *p.rule, x.view(), w.view(), bias, r.view(), result.view(),
+                                {low.view(), high.view()});
+  } else {
+    reference::relevance_linear(std::get<InnerProductParams>(p.node->op), *p.rule, x.view(),
+                                w.view(), bias, r.view(), result.view(), {low.view(), high.view()});
+  }
+  return result;
+}
+
+Tensor<double> pooling(const PoolingParams& op, const VerifyProblem& p) {
+  const Tensor<double> x = in_double(p.values[0]), r = in_double(p.tops[0]);
+  Tensor<double> result(x.shape), y(r.shape);
+  const bool max = op.mode == PoolingMode::kMax;
+  if (max ? p.other.max_pooling == MaxPoolingRule::kAverage
+          : p.other.average_pooling != AveragePoolingRule::kGradient) {
+    reference::relevance_average_pooling(op, p.other.average_pooling, x.view(), r.view(),
+                                         result.view());
+    return result;
+  }
+  std::vector<std::int64_t> argmax(r.values.size());
+  reference::pooling(op, x.view(), y.view(), argmax);
+  reference::pooling_gradient(op, r.view(), argmax, result.view());
+  return result;
+}
+
+Tensor<double> relu(ReluRule rule, const VerifyProblem& p) {
+  Tensor<double> r = in_double(p.tops[0]);
+  for (std::size_t i = 0; i < r.values.size(); ++i) {
+    const bool active = p.values[0].values[i] > 0, positive = r.values[i] > 0;
+    const bool passes = rule == ReluRule::kPass || (rule == ReluRule::kPositive && positive) ||
+                        (rule == ReluRule::kGradient && active) ||
+                        (rule == ReluRule::kGuided && active && positive);
+    if (!passes) r.values[i] = 0;
+  }
+  return r;
+}
+
+// Every bottom's relevance.
+std::vector<Tensor<double>> reference_bottoms(const VerifyProblem& p) {
+  const OpParams& op = p.node->op;
+  if (p.rule) return {linear(p)};
+  if (const auto* pool = std::get_if<PoolingParams>(&op)) return {pooling(*pool, p)};
+  if (std::holds_alternative<ReluParams>(op)) return {relu(p.other.relu, p)};
+  if (const auto* lrn = std::get_if<LrnParams>(&op)) {
+    const Tensor<double> x = in_double(p.values[0]), r = in_double(p.tops[0]);
+    Tensor<double> result(x.shape);
+    reference::relevance_lrn(*lrn, p.other.lrn, x.view(), r.view(), result.view());
+    return {result};
+  }
+  if (std::holds_alternative<SplitParams>(op)) {
+    Tensor<double> sum(p.tops[0].shape);
+    for (const Tensor<float>& top : p.tops)
+      std::ranges::transform(sum.values, top.values, sum.values.begin(), std::plus<double>());
+    return {sum};
+  }
+  if (const auto* concat = std::get_if<ConcatParams>(&op); concat && concat->axis == 1) {
+    std::vector<Tensor<double>> parts;
+    auto from = p.tops[0].values.begin();
+    for (const Tensor<float>& bottom : p.bottoms) {
+      const auto count = static_cast<std::ptrdiff_t>(bottom.values.size());
+      parts.emplace_back(bottom.shape, std::vector<double>(from, from + count));
+      from += count;
+    }
+    return parts;
+  }
+  if (std::holds_alternative<DropoutParams>(op)) return {in_double(p.tops[0])};
+  throw Error(str("no --verify for layer ", p.node->name));
+}
+
+}  // namespace
+
+StepError verify_step(const VerifyProblem& problem) {
+  const std::vector<Tensor<double>> expected = reference_bottoms(problem);
+  double worst = 0, largest = 0, differences = 0, magnitudes = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    for (std::size_t k = 0; k < expected[i].values.size(); ++k) {
+      const double e = expected[i].values[k];
+      double difference = std::abs(static_cast<double>(problem.bottoms[i].values[k]) - e);
+      if (std::isnan(difference)) difference = std::numeric_limits<double>::infinity();
+      worst = std::max(worst, difference), largest = std::max(largest, std::abs(e));
+      differences += difference, magnitudes += std::abs(e);
+    }
+  }
+  const auto relative = [](double error, double size) { return error == 0 ? 0 : error / size; };
+  return {.layer = problem.node->name,
+          .largest = relative(worst, largest),
+          .l1 = relative(differences, magnitudes)};
+}
+
+}  // namespace fovea

@@ -1,0 +1,42 @@
+// Sums of partial products in the order of their shares of k; gemm_partials.cuh.
+#include "kernels/cuda/gemm_partials.cuh"
+
+namespace fovea::FOVEA_TARGET {
+namespace {
+
+constexpr int kThreads = 256;
+
+__global__ void add_partials(const float* partial, int splits, Divisor partial_columns,
+                             Divisor padded, int channels, const GemmOutput out, int out_group,
+                             int bias_group) {
+  const int at = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  const int group = static_cast<int>(blockIdx.y), groups = static_cast<int>(gridDim.y);
+  const int count = out.rows * partial_columns.value();
+  if (at >= count) return;
+  const Quotient where = partial_columns.divide(at);
+  int column = where.remainder;
+  if (padded.value() != channels) {
+    const Quotient tap = padded.divide(column);
+    if (tap.remainder >= channels) return;
+    column = tap.quotient * channels + tap.remainder;
+  }
+  float sum = 0;
+  for (int split = 0; split < splits; ++split)
+    sum += partial[(static_cast<std::int64_t>(split) * groups + group) * count + at];
+  out.data[group * out_group + out.place(where.quotient) + column] =
+      out.finish(sum, group * bias_group + column);
+}
+
+}  // namespace
+
+void reduce_partials(Stream stream, const float* partial, std::int32_t partial_columns,
+                     std::int32_t splits, std::int32_t groups, const GemmOutput& out,
+                     std::int32_t out_group, std::int32_t bias_group,
+                     const ColumnPadding& padding) {
+  dim3 grid = blocks_for(std::int64_t{out.rows} * partial_columns, kThreads);
+  grid.y = static_cast<unsigned>(groups);
+  launch<add_partials>(grid, dim3(kThreads), 0, stream, partial, splits, Divisor(partial_columns),
+                       Divisor(padding.padded), padding.channels, out, out_group, bias_group);
+}
+
+}  // namespace fovea::FOVEA_TARGET

@@ -1,0 +1,205 @@
+// Convolution and inner product on the emulated device against the reference: layers of the four
+// nets scaled down, and what breaks index arithmetic. Tolerances as derived for single precision:
+// integers whose sums stay below 2^24 come out exactly, random values within the rounding of sums.
+#include <gtest/gtest.h>
+
+#include "kernels/emulated/launch.h"
+#include "kernels/reference/ops.h"
+#include "tests/emulated/device_op_runner.h"
+#include "tests/emulated/launch_support.h"
+#include "tests/support/compare.h"
+#include "tests/support/random_tensor.h"
+
+namespace fovea {
+
+namespace emulated {
+// kernels/cuda/linear_geometry.cuh
+class PlanOverride {
+ public:
+  PlanOverride(int tile, std::int32_t splits);
+  ~PlanOverride();
+};
+}  // namespace emulated
+
+namespace {
+
+struct Layer {
+  std::string name;  // why the shape exists
+  OpParams params;
+  Shape x;
+  bool relu = false;
+  float slope = 0;
+};
+void PrintTo(const Layer& layer, std::ostream* out) { *out << layer.name; }
+
+OpProblem problem_of(const Layer& layer) {
+  OpProblem problem{.params = layer.params,
+                    .bottoms = {layer.x},
+                    .tops = {},
+                    .bottom_layouts = {Layout::kPlain},
+                    .propagate = {true},
+                    .training = true,
+                    .fused_relu = layer.relu,
+                    .relu_slope = layer.slope};
+  problem.tops = {std::visit(
+      [&](const auto& p) {
+        if constexpr (requires { output_shape(p, layer.x); }) {
+          return output_shape(p, layer.x);
+        } else {
+          return layer.x;
+        }
+      },
+      layer.params)};
+  return problem;
+}
+
+template <class Make>
+OpInputs inputs_of(const OpProblem& problem, Make&& make) {
+  OpInputs inputs;
+  inputs.bottoms = {make(problem.bottoms[0], 1)};
+  inputs.top_grads = {make(problem.tops[0], 2)};
+  std::visit(
+      [&](const auto& p) {
+        if constexpr (requires { weight_shape(p, problem.bottoms[0]); }) {
+          inputs.params = {make(weight_shape(p, problem.bottoms[0]), 3)};
+          if (p.bias) inputs.params.push_back(make({p.outputs}, 4));
+        }
+      },
+      problem.params);
+  return inputs;
+}
+
+Tensor<float> integers(const Shape& shape, std::uint64_t seed) {
+  Tensor<float> t = random_tensor<float>(shape, seed);
+  for (float& v : t.values) v = std::floor(v * 8);
+  return t;
+}
+
+void expect_equal(const OpOutputs& actual, const OpOutputs& expected) {
+  EXPECT_EQ(actual.tops[0].values, expected.tops[0].values);
+  ASSERT_EQ(actual.bottom_grads.size(), expected.bottom_grads.size());
+  for (std::size_t i = 0; i < expected.bottom_grads.size(); ++i) {
+    EXPECT_TRUE(all_near(actual.bottom_grads[i].values, expected.bottom_grads[i].values, 0))
+        << "bottom gradient";
+  }
+  for (std::size_t k = 0; k < expected.param_grads.size(); ++k) {
+    EXPECT_TRUE(all_near(actual.param_grads[k].values, expected.param_grads[k].values, 0))
+        << "gradient of parameter " << k;
+  }
+}
+
+ConvolutionParams conv(std::int64_t outputs, std::int64_t kernel, std::int64_t stride,
+                       std::int64_t pad, std::int64_t groups = 1) {
+  return {.outputs = outputs,
+          .kernel = {kernel, kernel},
+          .stride = {stride, stride},
+          .pad = {pad, pad},
+          .groups = groups};
+}
+
+std::vector<Layer> layers() {
+  return {
+      {"adience_conv1", conv(12, 7, 4, 0), {1, 3, 23, 23}, true},
+      {"adience_conv2", conv(16, 5, 1, 2), {1, 12, 7, 7}, true},
+      {"adience_conv3", conv(24, 3, 1, 1), {2, 16, 5, 5}, true},
+      {"caffenet_conv1", conv(12, 11, 4, 0), {1, 3, 27, 27}, true},
+      {"caffenet_conv2_two_groups", conv(32, 5, 1, 2, 2), {1, 24, 7, 7}, true},
+      {"caffenet_conv4_two_groups", conv(24, 3, 1, 1, 2), {2, 24, 5, 5}, true},
+      {"caffenet_fc", InnerProductParams{.outputs = 20}, {5, 16, 3, 3}, true},
+      {"vgg16_conv1_1", conv(8, 3, 1, 1), {1, 3, 9, 9}, true},
+      {"vgg16_conv3", conv(72, 3, 1, 1), {1, 32, 6, 6}, true},
+      {"googlenet_conv1", conv(8, 7, 2, 3), {1, 3, 17, 17}, true},
+      {"googlenet_reduce", conv(20, 1, 1, 0), {2, 48, 5, 5}, true},
+      {"googlenet_5x5", conv(32, 5, 1, 2), {1, 16, 5, 5}, true},
+      {"googlenet_classifier", InnerProductParams{.outputs = 8}, {6, 64}},
+      {"more_rows_than_a_tile", conv(8, 3, 1, 1), {3, 8, 9, 9}},
+      {"channels_fill_no_piece", conv(7, 3, 1, 1), {2, 5, 6, 4}, true},
+      {"one_channel", conv(1, 3, 1, 0), {2, 1, 5, 5}},
+      {"width_one", ConvolutionParams{.outputs = 4, .kernel = {3, 1}}, {2, 4, 9, 1}},
+      {"one_pixel", conv(8, 1, 1, 0), {1, 8, 1, 1}},
+      {"not_square",
+       ConvolutionParams{.outputs = 6, .kernel = {2, 3}, .stride = {3, 2}, .pad = {1, 0}},
+       {2, 4, 8, 5},
+       true,
+       0.25F},
+      {"window_over_the_edge", conv(4, 5, 2, 4), {1, 4, 3, 3}, true},
+      {"stride_beyond_the_window", conv(4, 1, 3, 0), {1, 4, 8, 8}},
+      {"more_classes_than_a_launch",
+       ConvolutionParams{.outputs = 4, .kernel = {5, 5}, .stride = {5, 4}},
+       {1, 4, 11, 10}},
+      {"without_bias",
+       ConvolutionParams{.outputs = 8, .kernel = {3, 3}, .pad = {1, 1}, .bias = false},
+       {1, 8, 5, 5}},
+      {"three_groups_of_odd_channels", conv(9, 3, 1, 1, 3), {2, 15, 5, 5}, true},
+  };
+}
+
+class EmulatedLinear : public testing::TestWithParam<Layer> {
+ protected:
+  DeviceOpRunner device_{"emulated:linear"};
+};
+
+TEST_P(EmulatedLinear, IntegersComeOutExactlyInEveryOrderOfThreads) {
+  const OpProblem problem = problem_of(GetParam());
+  const OpInputs inputs = inputs_of(problem, integers);
+  const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
+  for (const emulated::Order& order : emulated::kAllOrders) {
+    const emulated::ThreadOrderScope scope(order);
+    expect_equal(device_.run(problem, inputs), expected);
+  }
+}
+
+TEST_P(EmulatedLinear, RandomValuesAreAsNearAsRoundingOfSumsLets) {
+  const OpProblem problem = problem_of(GetParam());
+  const OpInputs inputs = inputs_of(problem, random_tensor<float>);
+  const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
+  const OpOutputs actual = device_.run(problem, inputs);
+  // Serial sums of K values drift by some 2^-24 sqrt(K) of what they sum.
+  const auto near = [](const Tensor<float>& a, const Tensor<float>& e) {
+    return all_near(a.values, e.values, 3e-6 * largest_magnitude(e.values));
+  };
+  EXPECT_TRUE(near(actual.tops[0], expected.tops[0]));
+  EXPECT_TRUE(near(actual.bottom_grads[0], expected.bottom_grads[0]));
+  for (std::size_t k = 0; k < expected.param_grads.size(); ++k)
+    EXPECT_TRUE(near(actual.param_grads[k], expected.param_grads[k])) << k;
+  const OpOutputs again = device_.run(problem, inputs);
+  EXPECT_EQ(again.tops[0].values, actual.tops[0].values);
+  EXPECT_EQ(again.bottom_grads[0].values, actual.bottom_grads[0].values);
+  for (std::size_t k = 0; k < actual.param_grads.size(); ++k)
+    EXPECT_EQ(again.param_grads[k].values, actual.param_grads[k].values);
+}
+
+INSTANTIATE_TEST_SUITE_P(Layers, EmulatedLinear, testing::ValuesIn(layers()),
+                         [](const auto& parameter) { return parameter.param.name; });
+
+// Small shapes choose small tiles: here every tile runs, with and without shares of k.
+class EmulatedLinearTile : public testing::TestWithParam<std::tuple<int, int>> {};
+
+TEST_P(EmulatedLinearTile, IntegersComeOutExactly) {
+  const auto [tile, splits] = GetParam();
+  DeviceOpRunner device("emulated:linear");
+  for (const Layer& layer :
+       {Layer{"windows", conv(136, 3, 1, 1), {1, 12, 13, 11}, true},
+        Layer{"groups", conv(40, 3, 1, 1, 2), {1, 8, 9, 9}, true},
+        Layer{"plain", conv(68, 1, 1, 0), {1, 36, 9, 8}, true},
+        Layer{"strided", conv(8, 4, 2, 1), {1, 8, 9, 10}, true},
+        Layer{"scalars", conv(5, 3, 2, 1), {1, 3, 12, 11}, true},
+        Layer{"scalars_plain", InnerProductParams{.outputs = 5}, {3, 67}, true}}) {
+    SCOPED_TRACE(layer.name);
+    const OpProblem problem = problem_of(layer);
+    const OpInputs inputs = inputs_of(problem, integers);
+    const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
+    const emulated::PlanOverride plan(tile, splits);
+    expect_equal(device.run(problem, inputs), expected);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiles, EmulatedLinearTile,
+                         testing::Combine(testing::Range(0, 4), testing::Values(1, 3)),
+                         [](const auto& parameter) {
+                           return "tile" + std::to_string(std::get<0>(parameter.param)) +
+                                  "_splits" + std::to_string(std::get<1>(parameter.param));
+                         });
+
+}  // namespace
+}  // namespace fovea
