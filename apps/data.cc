@@ -10,6 +10,8 @@ void add_data_commands(CLI::App& app) {
   data->require_subcommand(1);
   add_data_synth_command(*data);
   add_data_adience_command(*data);
+  add_data_import_commands(*data);
+  add_data_compare_commands(*data);
   add_data_tool_commands(*data);
 }
 

@@ -9,23 +9,30 @@
 #include "apps/common.h"
 #include "apps/data.h"
 #include "apps/progress.h"
+#include "data/export.h"
 #include "data/mean.h"
 #include "data/stats.h"
 #include "data/store.h"
 #include "data/verify.h"
-#include "engine/core/file.h"
 
 namespace fovea::apps {
 namespace {
 
 struct ToolArguments {
   std::filesystem::path store, out;
-  std::string view;
+  std::string view, label, names = "number";
   std::int64_t record = -1;
 };
 
 std::function<void(std::int64_t, std::int64_t)> drawn_by(Progress& progress) {
   return [&progress](std::int64_t done, std::int64_t total) { progress.update(done, total); };
+}
+
+// Name of the column that a view is about; Error when it is about none.
+std::string_view target_name(const Store& store, const View& view) {
+  require(view.target >= 0, "view in ", store.path().string(), ": ", view.name,
+          " is about no column, expected --label");
+  return store.columns()[static_cast<std::size_t>(view.target)].name;
 }
 
 Json view_json(const Store& store, const View& view) {
@@ -110,20 +117,22 @@ void stats(const ToolArguments& a) {
                 << '\n';
     }
   }
+  if (result.contains("folds")) {
+    for (const auto& [fold, counts] : result["folds"].items()) {
+      std::cout << "fold " << fold << ": " << counts["records"] << " records\n";
+    }
+  }
+  if (result.contains("subjects") && result["subjects"].contains("most")) {
+    const Json& subjects = result["subjects"];
+    std::cout << subjects["count"] << " subjects with " << subjects["fewest"] << " to "
+              << subjects["most"] << " records, " << std::setprecision(3)
+              << subjects["mean"].get<double>() << " on average\n";
+  }
   if (!result.contains("channels")) return;
   for (const auto& [name, channel] : result["channels"].items()) {
     std::cout << name << ": mean " << std::fixed << std::setprecision(3)
               << channel["mean"].get<double>() << ", std " << channel["std"].get<double>() << '\n';
   }
-}
-
-// "000123_landmark_aligned_face.1.x.png"; the number makes it unique.
-std::string file_name(std::uint32_t number, const RecordInfo& record) {
-  const std::string stem = std::filesystem::path(record.source).stem().string();
-  const char* ending = record.encoding == Encoding::kJpeg ? ".jpg" : ".png";
-  std::ostringstream name;
-  name << std::setw(6) << std::setfill('0') << number << '_' << stem << ending;
-  return std::move(name).str();
 }
 
 void extract(const ToolArguments& a) {
@@ -138,22 +147,18 @@ void extract(const ToolArguments& a) {
     const auto& records = store.view(a.view).records;
     numbers.insert(records.begin(), records.end());
   }
-  std::error_code error;
-  std::filesystem::create_directories(a.out, error);
-  require(!error, "cannot create ", a.out.string(), ": ", error.message());
-  Progress progress("extracting");
-  std::int64_t done = 0;
-  for (const std::uint32_t number : numbers) {
-    const RecordInfo record = store.record(number);
-    const auto path = a.out / file_name(number, record);
-    if (record.encoding == Encoding::kRaw) {
-      write_file(path, encode_png(store.image(number)), common().force);
-    } else {
-      const auto bytes = store.payload(number);
-      write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, common().force);
-    }
-    progress.update(++done, static_cast<std::int64_t>(numbers.size()));
+  ExtractOptions options{.overwrite = common().force};
+  read_json(Json(a.names), options.names, "--names");
+  if (options.names == FileNames::kClass) {
+    require(!a.view.empty() || !a.label.empty(), "classes of ", a.store.string(),
+            ": of no column, expected --label");
+    options.column = &store.column(a.label.empty() ? target_name(store, store.view(a.view))
+                                                   : std::string_view(a.label));
   }
+  Progress progress("extracting");
+  options.progress = drawn_by(progress);
+  const std::vector<std::uint32_t> list(numbers.begin(), numbers.end());
+  extract_records(store, list, a.out, options);
   if (common().json) print_json({{"extracted", numbers.size()}});
 }
 
@@ -196,6 +201,10 @@ void add_data_tool_commands(CLI::App& data) {
   command->add_option("--record", a->record, "number of the record")->check(CLI::NonNegativeNumber);
   command->add_option("--view", a->view, "every record of this view");
   command->add_option("--out", a->out, "folder for the files")->required();
+  command->add_option("--names", a->names, "number | source (as imported) | class (a folder each)")
+      ->check(CLI::IsMember({"number", "source", "class"}))
+      ->capture_default_str();
+  command->add_option("--label", a->label, "column of the classes (default: the view's)");
   command->footer("Example: fovea data extract faces.store --record 7 --out images");
   command = add_tool(data, "mean", "Mean image of a view, blue green red", a, mean);
   command->add_option("--view", a->view, "the view to average")->required();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "data/jpeg_turbo.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
 
@@ -61,6 +62,16 @@ ImageFile image_file_kind(std::span<const std::uint8_t> bytes) {
   return ImageFile::kUnknown;
 }
 
+ImageSize image_size(std::span<const std::uint8_t> bytes, const std::string& name) {
+  ImageSize size;
+  const bool readable = image_file_kind(bytes) != ImageFile::kUnknown &&
+                        bytes.size() <= std::size_t{1} << 30 &&
+                        stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()),
+                                              &size.width, &size.height, &size.channels) != 0;
+  require(readable, "cannot decode image in ", name, ": not JPEG or PNG, or damaged at its start");
+  return size;
+}
+
 Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name, int channels) {
   const ImageFile kind = image_file_kind(bytes);
   require(kind != ImageFile::kUnknown, "cannot decode image in ", name,
@@ -79,6 +90,7 @@ Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
           "cannot decode image in ", name, ": ",
           readable ? str(image.height, " x ", image.width, " pixels") : stbi_failure_reason(),
           ", expected at most ", kMaxImageExtent, " rows and columns");
+  if (kind == ImageFile::kJpeg && decode_jpeg_turbo(bytes, name, image)) return image;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes.data(), size, &image.width, &image.height, &in_file, channels),
       stbi_image_free);

@@ -27,10 +27,17 @@ enum class ImageFile { kUnknown, kJpeg, kPng };
 [[nodiscard]] ImageFile image_file_kind(std::span<const std::uint8_t> bytes);
 
 // Decodes JPEG or PNG (8 bits) to `channels` channels (3 or 1): grey files are repeated, alpha is
-// dropped. `name` is the file named by the Error that a damaged or truncated image throws. JPEG
-// pixels may differ by 1-2 from libjpeg's: another inverse DCT.
+// dropped. `name` is the file named by the Error that a damaged or truncated image throws. A build
+// with libjpeg-turbo gives its JPEG pixels, which are OpenCV's and Pillow's; another uses
+// stb_image, whose pixels may differ by 1-2: another inverse DCT.
 [[nodiscard]] Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
                                  int channels = 3);
+
+// What a JPEG or PNG file says about itself; channels 1 to 4. Error naming `name`.
+struct ImageSize {
+  int height = 0, width = 0, channels = 0;
+};
+[[nodiscard]] ImageSize image_size(std::span<const std::uint8_t> bytes, const std::string& name);
 
 // Decodes a file; Error naming it when it cannot be read or decoded.
 [[nodiscard]] Image read_image(const std::filesystem::path& path, int channels = 3);

@@ -2,8 +2,8 @@
 
 #include <cstring>
 
-#include "engine/core/crc32c.h"
 #include "data/mapped_file.h"
+#include "engine/core/crc32c.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
 

@@ -6,6 +6,9 @@
 namespace fovea {
 
 // {"records", "distinct", "bytes", "labels": {column: {class: count, ..., "missing": count}},
+//  "folds": {fold: {column: {class: count}}}, where there is a column `fold`;
+//  "subjects": {"count", "most", "fewest", "mean", "examples": [[name, records], ... the five with
+//  most]}, where there is a column `subject`;
 //  "channels": {"blue": {"mean", "std"}, ...}}: over the entries of `view`, or with null over all
 //  records.
 // Columns with more than 64 classes (subjects) are given as the number of classes that occur.

@@ -1,7 +1,9 @@
 #include "data/store.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <utility>
 
@@ -107,6 +109,13 @@ const Named& find_named(std::span<const Named> all, std::string_view name, const
 }
 
 }  // namespace
+
+bool is_store(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, kHeaderMagic.size()> first{};
+  return file.read(first.data(), first.size()).good() &&
+         std::memcmp(first.data(), kHeaderMagic.data(), first.size()) == 0;
+}
 
 Store::Store(std::filesystem::path path) : path_(std::move(path)), file_(path_) {
   const Bytes file = file_.bytes();

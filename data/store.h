@@ -36,6 +36,9 @@ struct RecordInfo {
   }
 };
 
+// Whether the file is there and begins as a store does.
+[[nodiscard]] bool is_store(const std::filesystem::path& path);
+
 class Store {
  public:
   explicit Store(std::filesystem::path path);

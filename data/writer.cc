@@ -4,9 +4,9 @@
 #include <cstring>
 #include <limits>
 
-#include "engine/core/crc32c.h"
 #include "data/image.h"
 #include "data/store.h"
+#include "engine/core/crc32c.h"
 
 namespace fovea {
 namespace {
@@ -70,7 +70,7 @@ StoreWriter::StoreWriter(std::filesystem::path path, std::vector<ColumnSpec> col
 }
 
 StoreWriter::StoreWriter(const Store& base, std::vector<ColumnSpec> columns,
-                         bool (*keep)(std::string_view view), std::uint64_t shard_bytes)
+                         std::uint64_t shard_bytes)
     : path_(base.path()), shard_bytes_(shard_bytes), specs_(std::move(columns)) {
   add_columns();
   const StoreIndex& old = base.index();
@@ -93,12 +93,6 @@ StoreWriter::StoreWriter(const Store& base, std::vector<ColumnSpec> columns,
     shards_.push_back({.name = add_string(shard.name), .size = shard.size});
   }
   if (!shards_.empty() && shard_bytes_ == 0) shard_bytes_ = std::uint64_t{1} << 30;
-  for (const View& view : old.views) {
-    if (!keep(view.name)) continue;
-    add_view(std::string(view.name),
-             view.target < 0 ? "" : old.columns[std::size_t(view.target)].name, view.records,
-             view.provenance);
-  }
   file_ = std::make_unique<AtomicFile>(path_, true);
   file_->copy(path_);
   require(file_->size() == base.bytes(), "store ", path_.string(),
@@ -252,6 +246,12 @@ void StoreWriter::add_view(const std::string& name, std::string_view target,
                     .first = view_records_.size(),
                     .count = records.size()});
   view_records_.insert(view_records_.end(), records.begin(), records.end());
+}
+
+void StoreWriter::add_view_of(const Store& base, const View& view) {
+  const std::string_view target =
+      view.target < 0 ? "" : base.columns()[static_cast<std::size_t>(view.target)].name;
+  add_view(std::string(view.name), target, view.records, view.provenance);
 }
 
 std::string StoreWriter::index(const Json& metadata) const {

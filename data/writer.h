@@ -22,6 +22,7 @@
 namespace fovea {
 
 class Store;
+struct View;
 
 enum class Encoding : std::uint8_t { kRaw = 0, kJpeg = 1, kPng = 2, kFloat = 3 };
 template <>
@@ -68,13 +69,10 @@ class StoreWriter {
       : StoreWriter(std::move(path), std::move(columns), WriterOptions{.overwrite = overwrite}) {}
 
   // Appends a segment to a copy of `base` that replaces it at commit. `columns` begin with those of
-  // `base`, whose classes begin with those there; old records lack the labels of new columns. The
-  // views of `base` for which keep(name) are there from the start. New payloads go to the file
-  // itself, or to new shards where base has any (of options.shard_bytes, or 1 GiB).
-  StoreWriter(
-      const Store& base, std::vector<ColumnSpec> columns,
-      bool (*keep)(std::string_view view) = [](std::string_view) { return true; },
-      std::uint64_t shard_bytes = 0);
+  // `base`, whose classes begin with those there; old records lack the labels of new columns. Views
+  // are added anew. New payloads go to the file itself, or to new shards where base has any (of
+  // `shard_bytes`, or 1 GiB).
+  StoreWriter(const Store& base, std::vector<ColumnSpec> columns, std::uint64_t shard_bytes = 0);
 
   // Appends a record and returns its number: 0, 1, ... A raw payload is channels * height * width
   // bytes in planes, blue, green, red (data/image.h), a float one as many float32; an encoded one
@@ -92,6 +90,8 @@ class StoreWriter {
   // `target` names the column that the view is about, or is empty. `provenance` is a JSON object.
   void add_view(const std::string& name, std::string_view target,
                 std::span<const std::uint32_t> records, const Json& provenance);
+  // A view of the store that is appended to, or one like it.
+  void add_view_of(const Store& base, const View& view);
 
   // Writes index and trailer, syncs, and renames into place. `metadata` is a JSON object.
   void commit(const Json& metadata);

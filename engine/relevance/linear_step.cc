@@ -30,6 +30,9 @@ struct Column {
   std::vector<Buffer<float>> params;
   Buffer<std::byte> state;
   std::vector<float> pixel_weights;  // for cpu::pixel_shares
+  // Group 1 alone, where the forward pass gives the sum of both groups.
+  std::unique_ptr<Op> second;
+  std::vector<Buffer<float>> second_params;
 
   [[nodiscard]] bool every_tap() const {
     return std::ranges::any_of(term, [](auto* t) { return t && t->sum == TermSum::kEveryTap; });
@@ -64,7 +67,9 @@ class LinearStep final : public RelevanceStep {
     std::size_t bytes = 0;
     for (const Column& column : columns_) {
       bytes += column.state.size();
-      for (const auto& param : column.params) bytes += param.size() * sizeof(float);
+      for (const auto* params : {&column.params, &column.second_params}) {
+        for (const auto& param : *params) bytes += param.size() * sizeof(float);
+      }
     }
     return bytes;
   }
@@ -88,11 +93,15 @@ class LinearStep final : public RelevanceStep {
     quotient_.clear();
     for (const Part& part : parts_) quotient_.push_back(place(shape_of(part), top_layout_));
     partial_ = columns_.size() > 1 ? place(shape_of(parts_[0]), top_layout_) : OpTensor{};
+    if (columns_[0].second) second_ = place(top_shape_, top_layout_);
     for (Column& column : columns_) bind_column(column, at);
   }
 
   void set_params(std::span<const float> weight, std::span<const float> bias) override {
     for (int group = 0; group < rule_.groups; ++group) map_bias(group, bias);
+    biases_make_bias_ = true;
+    for (std::size_t k = 0; rule_.groups > 1 && k < bias.size(); ++k)
+      biases_make_bias_ &= bias_[0][k] + bias_[1][k] == bias[k];
     for (Column& column : columns_) load(column, weight);
     for (std::size_t part = 0; part < parts_.size(); ++part) compute_constant(part);
   }
@@ -124,7 +133,9 @@ class LinearStep final : public RelevanceStep {
           static_cast<std::size_t>(std::ranges::count_if(column.term, [](auto* t) { return t; }));
     return str(rule_.name, ": ", terms, " of ", rule_.terms, " terms in ", columns_.size(),
                columns_.size() == 1 ? " operation, " : " operations, ", implementation_,
-               reusable_output() ? ", z from the forward pass" : "");
+               reusable_output()    ? ", z from the forward pass"
+               : columns_[0].second ? ", positive sums from the forward pass"
+                                    : "");
   }
 
  private:
@@ -156,9 +167,14 @@ class LinearStep final : public RelevanceStep {
         }
         implementation_ = chosen.implementation;
         column->op = std::move(chosen.op);
+        if (rule_.groups_make_z && parts_.size() == 1)
+          column->second = create_op(problem.device, problem_of(problem, {1, 1})).op;
         column->state = Buffer<std::byte>(column->op->state_bytes());
         for (std::size_t i = 0; i < problem.node->params.size(); ++i)
           column->params.emplace_back(static_cast<std::size_t>(column->op->param_storage(i)));
+        for (std::size_t i = 0; column->second && i < problem.node->params.size(); ++i)
+          column->second_params.emplace_back(
+              static_cast<std::size_t>(column->second->param_storage(i)));
       }
       column->term[slot(term, part)] = &term;
     }
@@ -204,8 +220,12 @@ class LinearStep final : public RelevanceStep {
       bytes += aligned(bytes_of({nullptr, top_shape_, top_layout_}));
     if (columns_.size() > 1) bytes += bottom + top(parts_[0]);
     for (const Part& part : parts_) bytes += top(part);
+    if (columns_[0].second) bytes += top({1, 1});
     std::size_t scratch = 0;
-    for (const Column& column : columns_) scratch = std::max(scratch, column.op->scratch_bytes());
+    for (const Column& column : columns_) {
+      scratch = std::max(scratch, column.op->scratch_bytes());
+      if (column.second) scratch = std::max(scratch, column.second->scratch_bytes());
+    }
     scratch_bytes_ = bytes + scratch;
   }
 
@@ -260,6 +280,11 @@ class LinearStep final : public RelevanceStep {
     op.state = column.state.data();
     op.scratch = scratch;
     column.op->bind(op);
+    if (!column.second) return;
+    op.tops = op.top_grads = {&column == &columns_[0] ? second_ : with_shape(partial_, top_shape_)};
+    op.params.clear();
+    for (Buffer<float>& param : column.second_params) op.params.push_back(param.data());
+    column.second->bind(op);
   }
   static OpTensor with_shape(OpTensor t, const Shape& shape) {
     t.shape = shape;
@@ -315,8 +340,23 @@ class LinearStep final : public RelevanceStep {
     column.op->pack_param(0, weights.data(), column.params[0].data());
     if (column.params.size() > 1) column.op->pack_param(1, biases.data(), column.params[1].data());
     column.op->params_changed();
+    if (column.second) load_second(column, weight, row);
     if (pixels_) keep_pixel_weights(column, weights, row);
     if (column.every_tap()) sum_taps(column, weights, row);
+  }
+
+  void load_second(Column& column, std::span<const float> weight, std::size_t row) {
+    const RelevanceTerm* term = column.term[1];
+    std::vector<float> weights(static_cast<std::size_t>(outputs_) * row),
+        biases(static_cast<std::size_t>(outputs_));
+    std::ranges::transform(weight, weights.begin(), [&](float w) {
+      return term->sign * mapped(term->weight, w, rule_.gamma);
+    });
+    if (&column == &columns_[0] && !bias_[1].empty()) biases = bias_[1];
+    column.second->pack_param(0, weights.data(), column.second_params[0].data());
+    if (column.second_params.size() > 1)
+      column.second->pack_param(1, biases.data(), column.second_params[1].data());
+    column.second->params_changed();
   }
 
   void keep_pixel_weights(Column& column, std::span<const float> weights, std::size_t row) const {
@@ -390,11 +430,13 @@ class LinearStep final : public RelevanceStep {
   void compute_denominator(std::size_t part) {
     if (rule_.stabilizer == Stabilizer::kUndivided) return;
     const OpTensor& z = quotient_[part];
-    if (reusable_output() && !binding_.top_values.empty() &&
-        cpu::output_serves(binding_.top_values[0], binding_.tops[0])) {
+    if (reusable_output() && output_usable()) {
       reorder(binding_.top_values[0], z);
       return;
     }
+    if (columns_[0].second && biases_make_bias_ && binding_.tops[0].layout == top_layout_ &&
+        output_usable())
+      return complete_from_output();
     const Column* first = first_dynamic(part);
     for (Column& column : columns_) {
       if (column.part != part || is_constant(column)) continue;
@@ -405,6 +447,22 @@ class LinearStep final : public RelevanceStep {
     if (constant_[part].size() == 0) return;
     if (!first) std::memset(z.data, 0, bytes_of(z));
     cpu::add_to_images(constant_[part].data(), z);
+  }
+
+  // The layer's output is z, or max(z, 0) where that is as good.
+  [[nodiscard]] bool output_usable() const {
+    return !binding_.top_values.empty() &&
+           cpu::output_serves(binding_.top_values[0], binding_.tops[0]);
+  }
+
+  // Half the work: only group 1 by its operations, group 0 as what is left of z.
+  void complete_from_output() {
+    for (Column& column : columns_) {
+      prepare_input(column.map);
+      column.second->forward(0);
+      if (&column != &columns_[0]) cpu::add(1, with_shape(partial_, top_shape_), second_);
+    }
+    cpu::complete_sums(binding_.top_values[0], second_, quotient_groups());
   }
 
   [[nodiscard]] std::vector<cpu::QuotientGroup> quotient_groups() const {
@@ -466,7 +524,8 @@ class LinearStep final : public RelevanceStep {
   std::vector<std::vector<float>> bias_;  // mapped, per group
   std::vector<std::vector<float>> taps_;  // per group, where a term sums over every tap
   std::vector<Buffer<float>> constant_;   // per part: what ignores x in Z, one image
-  OpTensor x_, r_bottom_, r_top_, mapped_, share_, partial_;
+  bool biases_make_bias_ = true;          // the groups' biases add up to the layer's
+  OpTensor x_, r_bottom_, r_top_, mapped_, share_, partial_, second_;
   std::vector<OpTensor> quotient_;  // per part
 };
 

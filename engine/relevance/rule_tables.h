@@ -64,7 +64,8 @@ constexpr RelevanceRule alpha_beta_rule(float beta) {
           .groups = beta == 0 ? 1 : 2,
           .coefficient = {1 + beta, -beta},
           .stabilizer = Stabilizer::kZeroToZero,
-          .epsilon = 0};
+          .epsilon = 0,
+          .groups_make_z = beta != 0};
 }
 
 // R_i = sum_j R_j (w_ij x_i - (w_ij)+ l_i - (w_ij)- h_i) / (the sum of that over i)

@@ -119,6 +119,23 @@ std::function<LinearPass()> plan_one(LinearDescs descs, const MemoryDesc& weight
   };
 }
 
+// Into a plain image of few channels the library only has its reference loops, a thousand times as
+// slow; there it writes the layout that it likes, and a reorder follows.
+void plan_backward_data(const Shape& x, LinearDescs descs,
+                        const ConvForward::primitive_desc& forward, LinearPlan& plan) {
+  const auto as_it_is = backward_data_desc(descs, forward, attributes(std::nullopt));
+  plan.backward_data = backward_data_pass<ConvBackwardData>(descs, forward);
+  const auto slow = [](const auto& pd) {
+    return std::string_view(pd.impl_info_str()).starts_with("ref");
+  };
+  if (!slow(as_it_is)) return;
+  descs.src = desc(dims_of(x), Tag::any);
+  const auto free = backward_data_desc(descs, forward, attributes(std::nullopt));
+  if (slow(free)) return;
+  plan.backward_data = {ConvBackwardData(free), free.weights_desc(), free.scratchpad_desc()};
+  plan.src_gradient = free.diff_src_desc();
+}
+
 std::unique_ptr<Op> create(const OpProblem& problem) {
   const auto& p = std::get<ConvolutionParams>(problem.params);
   const Shape &x = problem.bottoms[0], &y = problem.tops[0];
@@ -138,8 +155,7 @@ std::unique_ptr<Op> create(const OpProblem& problem) {
   plan.ordered = plan.flat = plan.plain;
   plan.forward_of_one = plan_one(descs, plan.weights, plan.relu_slope);
   if (problem.training) {
-    if (problem.propagate[0])
-      plan.backward_data = backward_data_pass<ConvBackwardData>(descs, forward);
+    if (problem.propagate[0]) plan_backward_data(x, descs, forward, plan);
     plan.backward_weights = backward_weights_pass<ConvBackwardWeights>(descs, forward);
   }
   if (winograd_allowed(problem)) plan_winograd(problem, descs, plan);

@@ -20,6 +20,7 @@ class LinearOp final : public Op {
     for (const LinearPass* pass : {&plan_.backward_data, &plan_.backward_weights}) {
       if (converts(*pass)) copy_bytes_ = std::max(copy_bytes_, pass->weights.get_size());
     }
+    src_gradient_bytes_ = aligned(plan_.src_gradient.get_size());
     if (converts(plan_.forward))
       ready_ = Buffer<float>(plan_.forward.weights.get_size() / sizeof(float));
   }
@@ -55,7 +56,7 @@ class LinearOp final : public Op {
   }
 
   [[nodiscard]] std::size_t scratch_bytes() const override {
-    return scratchpad_bytes_ + copy_bytes_ + whole_gradient_bytes_;
+    return scratchpad_bytes_ + src_gradient_bytes_ + copy_bytes_ + whole_gradient_bytes_;
   }
   [[nodiscard]] bool backward_reads_tops() const override { return plan_.relu_slope.has_value(); }
 
@@ -75,7 +76,8 @@ class LinearOp final : public Op {
     Op::bind(binding);
     top_grad_ = binding_.top_grads[0];
     if (whole_gradient_bytes_ > 0) {
-      top_grad_.data = reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_ + copy_bytes_);
+      top_grad_.data = reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_ +
+                                                src_gradient_bytes_ + copy_bytes_);
       top_grad_.pitch = 0;
     }
     float* bias = has_bias() ? binding_.params[kBias] : nullptr;
@@ -124,6 +126,7 @@ class LinearOp final : public Op {
     if (plan_.backward_data.primitive && binding_.bottom_grads[0].data) {
       if (converts(plan_.backward_data)) to_data_.run();
       backward_data_.run();
+      if (src_gradient_bytes_ > 0) from_src_gradient_.run();
     }
   }
 
@@ -139,7 +142,7 @@ class LinearOp final : public Op {
     return pass.primitive && pass.weights != plan_.weights;
   }
   [[nodiscard]] float* copy() const {
-    return reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_);
+    return reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_ + src_gradient_bytes_);
   }
 
   void bind_backward_data() {
@@ -149,7 +152,14 @@ class LinearOp final : public Op {
       to_data_ = conversion(plan_.weights, weights, pass.weights, copy());
       weights = copy();
     }
-    backward_data_ = start(pass, {{DNNL_ARG_DIFF_SRC, plan_.src, binding_.bottom_grads[0].data},
+    MemoryDesc source = plan_.src;
+    float* gradient = binding_.bottom_grads[0].data;
+    if (src_gradient_bytes_ > 0 && gradient) {
+      source = plan_.src_gradient;
+      gradient = reinterpret_cast<float*>(binding_.scratch + scratchpad_bytes_);
+      from_src_gradient_ = conversion(source, gradient, plan_.src, binding_.bottom_grads[0].data);
+    }
+    backward_data_ = start(pass, {{DNNL_ARG_DIFF_SRC, source, gradient},
                                   {DNNL_ARG_WEIGHTS, pass.weights, weights},
                                   {DNNL_ARG_DIFF_DST, plan_.dst, top_grad_.data}});
   }
@@ -199,14 +209,15 @@ class LinearOp final : public Op {
 
   LinearPlan plan_;
   LinearPass forward_of_one_;  // for an output that is a slice, once per image
-  // The parts of scratch; the last for a gradient that comes as a slice.
-  std::size_t scratchpad_bytes_ = 0, copy_bytes_ = 0, whole_gradient_bytes_ = 0;
+  // The parts of scratch in their order; the last for a gradient that comes as a slice.
+  std::size_t scratchpad_bytes_ = 0, src_gradient_bytes_ = 0, copy_bytes_ = 0,
+              whole_gradient_bytes_ = 0;
   OpTensor top_grad_;    // as the backward passes read it
   Buffer<float> ready_;  // weights as forward reads them, where that is not how they are kept
   Buffer<float> unwanted_;
   bool wants_param_grads_ = false;
   std::vector<BoundPrimitive> forward_;
-  BoundPrimitive backward_data_, backward_weights_, to_data_, from_gradient_;
+  BoundPrimitive backward_data_, backward_weights_, to_data_, from_gradient_, from_src_gradient_;
 };
 
 }  // namespace

@@ -22,6 +22,7 @@ struct LinearPlan {
   // Empty: there is none for the weights as they are kept.
   std::function<LinearPass()> forward_of_one;
   MemoryDesc src, dst, bias;  // bias empty = none; gradients are in the same formats
+  MemoryDesc src_gradient;    // as backward_data writes it; empty = as src
   MemoryDesc weights;         // of the parameters and their gradient
   // The way from Caffe's order into `weights`: `plain` and `ordered` are the same elements in two
   // orders, and `flat` is what lies in memory as `ordered`, under the dimensions of `weights`.

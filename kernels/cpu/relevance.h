@@ -41,6 +41,11 @@ struct QuotientGroup {
 void divide(const RelevanceRule& rule, std::span<const QuotientGroup> groups, const OpTensor& r,
             std::span<AbsorbedSums> absorbed);
 
+// Z_0 = y - negative, Z_1 = negative, for y and negative in the layout of one group: the sum of
+// positive contributions from the layer's output, where y is positive without cancellation.
+void complete_sums(const OpTensor& y, const OpTensor& negative,
+                   std::span<const QuotientGroup> groups);
+
 // Index of the unit of image n, in plain order (channel, then position), with the smallest |Z|
 // among those with relevance, from R and the S that divide() left in `group`.
 [[nodiscard]] std::int64_t weakest_unit(const QuotientGroup& group, const OpTensor& r,

@@ -188,6 +188,22 @@ void divide(const RelevanceRule& rule, std::span<const QuotientGroup> groups, co
   }
 }
 
+void complete_sums(const OpTensor& y, const OpTensor& negative,
+                   std::span<const QuotientGroup> groups) {
+  const Lanes dims = blocks_of(y);
+#pragma omp parallel for schedule(static)
+  for (std::int64_t task = 0; task < dims.images * dims.blocks; ++task) {
+    const std::int64_t n = task / dims.blocks, block = task % dims.blocks;
+    const float *value = y.data + dims.plane(n, block), *sum = negative.data + dims.plane(n, block);
+    float *z0 = plane_of(groups[0], dims, n, block), *z1 = plane_of(groups[1], dims, n, block);
+#pragma omp simd
+    for (std::int64_t i = 0; i < dims.positions * dims.lanes; ++i) {
+      z0[i] = value[i] - sum[i];
+      z1[i] = sum[i];
+    }
+  }
+}
+
 std::int64_t weakest_unit(const QuotientGroup& group, const OpTensor& r, std::int64_t n) {
   const Lanes dims = blocks_of(r);
   std::int64_t unit = -1;

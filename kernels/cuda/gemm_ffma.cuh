@@ -9,8 +9,7 @@
 //   Volkov and Demmel 2008, "Benchmarking GPUs to tune dense linear algebra" (register blocking)
 #pragma once
 
-#include "kernels/cuda/gemm_operands.cuh"
-#include "kernels/cuda/gemm_output.cuh"
+#include "kernels/cuda/gemm_problem.cuh"
 
 namespace fovea::FOVEA_TARGET {
 
@@ -168,39 +167,6 @@ struct FfmaLoop {
   }
 };
 
-// All that a launch needs: up to kClasses products of one form (classes of pixels, backward to the
-// data of a strided convolution), each for every group of channels.
-//   grid: x = tiles, columns of tiles innermost, so that a few rows of A stay in L2;
-//         y = group; z = class * splits + split
-template <class A, class B, int kClasses>
-struct GemmProblem {
-  typename A::Params a[kClasses];
-  typename B::Params b[kClasses];
-  GemmOutput out[kClasses];
-  std::int32_t classes, splits, column_tiles;
-  std::int32_t a_group, b_group, out_group, bias_group;  // elements from group to group
-};
-
-// Where a block stands.
-struct GemmPlace {
-  std::int32_t group, which, split, row0, column0, k0, blocks;
-};
-template <class Tile, class A, class B, int kClasses>
-__device__ __forceinline__ GemmPlace gemm_place(const GemmProblem<A, B, kClasses>& p) {
-  const int z = static_cast<int>(blockIdx.z), x = static_cast<int>(blockIdx.x);
-  GemmPlace at{};
-  at.group = static_cast<int>(blockIdx.y);
-  at.which = kClasses == 1 ? 0 : z / p.splits;
-  at.split = z - at.which * p.splits;
-  at.row0 = x / p.column_tiles * Tile::kM;
-  at.column0 = x % p.column_tiles * Tile::kN;
-  const int all = (p.a[at.which].depth() + Tile::kDepth - 1) / Tile::kDepth;
-  const int each = (all + p.splits - 1) / p.splits, first = at.split * each;
-  at.k0 = first * Tile::kDepth;
-  at.blocks = max(0, min(each, all - first));
-  return at;
-}
-
 // Writes four neighbouring columns of one row.
 __device__ __forceinline__ void write_four(const GemmOutput& out, float* data, int at, int column,
                                            const float (&d)[4]) {
@@ -229,12 +195,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   const int thread = static_cast<int>(threadIdx.x);
   const int ty = thread / Tile::kColumnsOfThreads, tx = thread % Tile::kColumnsOfThreads;
   const bool partial = p.splits > 1;
-  float* data =
-      partial
-          ? out.data + (static_cast<std::int64_t>(at.split) * static_cast<std::int32_t>(gridDim.y) +
-                        at.group) *
-                           out.rows * out.columns
-          : out.data + at.group * p.out_group;
+  float* data = gemm_destination(p, at);
 #pragma unroll
   for (int i = 0; i < Tile::kThreadM; ++i) {
     const int row = at.row0 + Tile::row(ty, i);

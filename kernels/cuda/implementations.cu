@@ -5,14 +5,14 @@
 
 namespace fovea::FOVEA_TARGET {
 
-extern const Implementation kLinear, kPooling, kLrn, kRelu, kDropout, kConcat, kSplit, kSoftmax,
-    kSoftmaxLoss, kAccuracy;
+extern const Implementation kLinearBf16, kLinearTf32, kLinear, kPooling, kLrn, kRelu, kDropout,
+    kConcat, kSplit, kSoftmax, kSoftmaxLoss, kAccuracy;
 
 std::shared_ptr<Device> open_device(int index);
 
 Target target() {
-  return {.implementations = {&kLinear, &kPooling, &kLrn, &kRelu, &kDropout, &kConcat, &kSplit,
-                              &kSoftmax, &kSoftmaxLoss, &kAccuracy},
+  return {.implementations = {&kLinearBf16, &kLinearTf32, &kLinear, &kPooling, &kLrn, &kRelu,
+                              &kDropout, &kConcat, &kSplit, &kSoftmax, &kSoftmaxLoss, &kAccuracy},
           .open = open_device};
 }
 

@@ -1,6 +1,7 @@
 // Starting implicit matrix products, and adding up their shares of k.
 #pragma once
 
+#include "kernels/cuda/gemm_ffma.cuh"
 #include "kernels/cuda/gemm_partials.cuh"
 #include "kernels/cuda/linear_ffma.cuh"
 #include "kernels/cuda/linear_problems.cuh"
@@ -39,20 +40,27 @@ void start_ffma_tile(Stream stream, int tile, GemmProblem<A, B, kClasses>& p, st
   }
 }
 
-// All shares of k, then their sum where there are several.
-template <class A, class B>
-void run_ffma(Stream stream, const GemmPlan& plan, GemmProblem<A, B, 1>& p, std::int32_t groups,
-              float* partials) {
+// All shares of k by start(p), then their sum where there are several.
+template <class A, class B, class Start>
+void run_shares(Stream stream, const GemmPlan& plan, GemmProblem<A, B, 1>& p, std::int32_t groups,
+                float* partials, const ColumnPadding& padding, Start&& start) {
   const GemmOutput out = p.out[0];
   p.splits = plan.splits;
   if (plan.splits > 1) {
     p.out[0].data = partials;
     p.out[0].vector = aligned16(partials) && out.columns % 4 == 0;
   }
-  start_ffma_tile(stream, plan.tile, p, groups);
+  start(p);
   if (plan.splits > 1)
     reduce_partials(stream, partials, out.columns, plan.splits, groups, out, p.out_group,
-                    p.bias_group);
+                    p.bias_group, padding);
+}
+
+template <class A, class B>
+void run_ffma(Stream stream, const GemmPlan& plan, GemmProblem<A, B, 1>& p, std::int32_t groups,
+              float* partials) {
+  run_shares(stream, plan, p, groups, partials, {},
+             [&](auto& product) { start_ffma_tile(stream, plan.tile, product, groups); });
 }
 
 }  // namespace fovea::FOVEA_TARGET

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "kernels/cuda/gemm_ffma.cuh"
+#include "kernels/cuda/gemm_problem.cuh"
 #include "kernels/cuda/linear_geometry.cuh"
 
 namespace fovea::FOVEA_TARGET {

@@ -86,6 +86,7 @@ struct RelevanceRule {
   float epsilon = 0;
   float gamma = 0;  // of kFavourPositive and kFavourNegative
   Gate gate = Gate::kNone;
+  bool groups_make_z = false;  // two groups with Z_0 + Z_1 = z, Z_1 never positive
   bool group0_biases = false;  // every group of a convolution reads group 0's (a LRP Toolbox bug)
 
   [[nodiscard]] std::span<const RelevanceTerm> table() const {

@@ -4,9 +4,9 @@
 
 #include <cstring>
 
-#include "engine/core/crc32c.h"
 #include "data/store.h"
 #include "data/verify.h"
+#include "engine/core/crc32c.h"
 #include "engine/core/file.h"
 #include "tests/data/sample_store.h"
 

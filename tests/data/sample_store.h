@@ -106,8 +106,8 @@ inline void write_sample_store(const std::filesystem::path& path, std::uint64_t 
 inline void append_to_sample_store(const std::filesystem::path& path) {
   const Store base(path);
   StoreWriter writer(
-      base, {{"age", {"young", "old", "ancient"}}, {"subject", {"user"}}, {"eyes", {"open"}}},
-      [](std::string_view view) { return view != "age/some"; });
+      base, {{"age", {"young", "old", "ancient"}}, {"subject", {"user"}}, {"eyes", {"open"}}});
+  writer.add_view_of(base, base.view("all/twice"));
   NewRecord record{.channels = 1, .height = 15, .width = 7, .source = "new/a", .labels = {2, 0, 0}};
   writer.add(record, sample_planes(4));
   record.source = "new/b", record.labels = {0, kMissing, kMissing};

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <filesystem>
 
-#include "engine/core/crc32c.h"
 #include "data/verify.h"
+#include "engine/core/crc32c.h"
 #include "engine/core/file.h"
 #include "engine/core/random.h"
 #include "tests/data/sample_store.h"

@@ -173,11 +173,11 @@ INSTANTIATE_TEST_SUITE_P(Layers, EmulatedLinear, testing::ValuesIn(layers()),
                          [](const auto& parameter) { return parameter.param.name; });
 
 // Small shapes choose small tiles: here every tile runs, with and without shares of k.
-class EmulatedLinearTile : public testing::TestWithParam<std::tuple<int, int>> {};
+class EmulatedLinearTile : public testing::TestWithParam<std::tuple<int, int, std::string>> {};
 
 TEST_P(EmulatedLinearTile, IntegersComeOutExactly) {
-  const auto [tile, splits] = GetParam();
-  DeviceOpRunner device("emulated:linear");
+  const auto [tile, splits, precision] = GetParam();
+  DeviceOpRunner device("emulated:linear" + precision);
   for (const Layer& layer :
        {Layer{"windows", conv(136, 3, 1, 1), {1, 12, 13, 11}, true},
         Layer{"groups", conv(40, 3, 1, 1, 2), {1, 8, 9, 9}, true},
@@ -194,11 +194,88 @@ TEST_P(EmulatedLinearTile, IntegersComeOutExactly) {
   }
 }
 
+// Tensor cores: integers of four bits are exact in tf32 and bf16.
+class EmulatedTensorCores : public testing::TestWithParam<std::tuple<Layer, std::string>> {
+ protected:
+  [[nodiscard]] const Layer& layer() const { return std::get<0>(GetParam()); }
+  DeviceOpRunner device_{"emulated:linear_" + std::get<1>(GetParam())};
+};
+
+TEST_P(EmulatedTensorCores, IntegersComeOutExactlyInEveryOrderOfThreads) {
+  const OpProblem problem = problem_of(layer());
+  const OpInputs inputs = inputs_of(problem, integers);
+  const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
+  for (const emulated::Order& order : emulated::kAllOrders) {
+    const emulated::ThreadOrderScope scope(order);
+    expect_equal(device_.run(problem, inputs), expected);
+  }
+}
+
+TEST_P(EmulatedTensorCores, RandomValuesAreAsNearAsRoundedOperandsLet) {
+  const bool bf16 = std::get<1>(GetParam()) == "bf16";
+  // Without a ReLU: rounding may change the sign of y, and with it whole gradients.
+  Layer linear = layer();
+  linear.relu = false;
+  const OpProblem problem = problem_of(linear);
+  const OpInputs inputs = inputs_of(problem, random_tensor<float>);
+  const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
+  const OpOutputs actual = device_.run(problem, inputs);
+  // Frobenius norm of the error over that of the result.
+  const auto distance = [](const Tensor<float>& a, const Tensor<float>& e) {
+    double error = 0, norm = 0;
+    for (std::size_t i = 0; i < e.values.size(); ++i) {
+      error += std::pow(static_cast<double>(a.values[i]) - e.values[i], 2);
+      norm += std::pow(static_cast<double>(e.values[i]), 2);
+    }
+    return norm == 0 ? std::sqrt(error) : std::sqrt(error / norm);
+  };
+  const double bound = bf16 ? 5e-3 : 6e-4;
+  EXPECT_LE(distance(actual.tops[0], expected.tops[0]), bound);
+  EXPECT_LE(distance(actual.bottom_grads[0], expected.bottom_grads[0]), bound);
+  EXPECT_LE(distance(actual.param_grads[0], expected.param_grads[0]), bound);
+  for (std::size_t k = 1; k < actual.param_grads.size(); ++k)  // the bias: sums alone
+    EXPECT_LE(distance(actual.param_grads[k], expected.param_grads[k]), 1e-6);
+  const OpOutputs again = device_.run(problem, inputs);
+  EXPECT_EQ(again.tops[0].values, actual.tops[0].values);
+  EXPECT_EQ(again.bottom_grads[0].values, actual.bottom_grads[0].values);
+  EXPECT_EQ(again.param_grads[0].values, actual.param_grads[0].values);
+}
+
+// Operands rounded before: what is left is the rounding of sums.
+TEST_P(EmulatedTensorCores, RoundedOperandsGiveWhatSinglePrecisionGives) {
+  Layer linear = layer();
+  linear.relu = false;
+  const OpProblem problem = problem_of(linear);
+  const OpInputs inputs = inputs_of(problem, [](const Shape& shape, std::uint64_t seed) {
+    Tensor<float> t = random_tensor<float>(shape, seed);
+    for (float& v : t.values) v = std::round(v * 128) / 128;  // seven bits behind the point
+    return t;
+  });
+  const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
+  const OpOutputs actual = device_.run(problem, inputs);
+  const auto near = [](const Tensor<float>& a, const Tensor<float>& e) {
+    return all_near(a.values, e.values, 3e-6 * largest_magnitude(e.values));
+  };
+  EXPECT_TRUE(near(actual.tops[0], expected.tops[0]));
+  EXPECT_TRUE(near(actual.bottom_grads[0], expected.bottom_grads[0]));
+  EXPECT_TRUE(near(actual.param_grads[0], expected.param_grads[0]));
+}
+
+INSTANTIATE_TEST_SUITE_P(Layers, EmulatedTensorCores,
+                         testing::Combine(testing::ValuesIn(layers()),
+                                          testing::Values("tf32", "bf16")),
+                         [](const auto& parameter) {
+                           return std::get<0>(parameter.param).name + "_" +
+                                  std::get<1>(parameter.param);
+                         });
+
 INSTANTIATE_TEST_SUITE_P(Tiles, EmulatedLinearTile,
-                         testing::Combine(testing::Range(0, 4), testing::Values(1, 3)),
+                         testing::Combine(testing::Range(0, 4), testing::Values(1, 3),
+                                          testing::Values("", "_tf32", "_bf16")),
                          [](const auto& parameter) {
                            return "tile" + std::to_string(std::get<0>(parameter.param)) +
-                                  "_splits" + std::to_string(std::get<1>(parameter.param));
+                                  "_splits" + std::to_string(std::get<1>(parameter.param)) +
+                                  std::get<2>(parameter.param);
                          });
 
 }  // namespace

@@ -1,0 +1,44 @@
+// Convolution and inner product backward to the weights on tensor cores; formula, shapes and
+// ordered shares of the sum as linear_backward_weights.cu.
+//
+//   block: a tile of gemm_mma.cuh; bytes at best those of the rounded dy and x, 4 of dw, and 8 of
+//   dw for every share
+//   Shares also keep sums short: tensor cores cut off what does not fit into their sum.
+#include "kernels/cuda/linear_mma_launch.cuh"
+
+namespace fovea::FOVEA_TARGET {
+
+GemmPlan plan_mma_backward_weights(const LinearGeometry& g) {
+  const std::int32_t rows[] = {g.outputs};
+  return plan_gemm(kMmaTiles, rows, g.taps() * g.cg, g.pixels(), g.groups, 128);
+}
+
+template <class Format>
+void mma_backward_weights(Stream stream, const LinearGeometry& g, const GemmPlan& plan,
+                          const typename Format::Element* dy, const typename Format::Element* x,
+                          float* dw, float* partials) {
+  using Operands = MmaOperands<Format>;
+  using A = typename Operands::Columns;
+  const auto run = [&](auto p) {
+    if (g.cg == g.channels) return run_mma<Format>(stream, plan, p, g.groups, partials);
+    const std::int32_t columns = g.taps() * g.cg, own = g.taps() * g.channels;
+    p.splits = plan.splits;
+    p.out[0] = dense_output(partials, g.outputs, columns, columns, g.outputs * columns);
+    start_mma_tile<Format>(stream, plan.tile, p, g.groups);
+    reduce_partials(stream, partials, columns, plan.splits, g.groups,
+                    dense_output(dw, g.outputs, own, own, 0), g.outputs * own, 0,
+                    {g.cg, g.channels});
+  };
+  if (g.plain()) {
+    run(backward_weights_problem<A, typename Operands::Columns>(g, dy, x, dw));
+  } else {
+    run(backward_weights_problem<A, typename Operands::WindowsAcross>(g, dy, x, dw));
+  }
+}
+template void mma_backward_weights<Tf32Format>(Stream, const LinearGeometry&, const GemmPlan&,
+                                               const float*, const float*, float*, float*);
+template void mma_backward_weights<Bf16Format>(Stream, const LinearGeometry&, const GemmPlan&,
+                                               const std::uint16_t*, const std::uint16_t*, float*,
+                                               float*);
+
+}  // namespace fovea::FOVEA_TARGET

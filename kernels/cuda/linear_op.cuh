@@ -1,0 +1,126 @@
+// What the operations of linear layers share: parameters, and how tensors lie.
+#pragma once
+
+#include "kernels/cuda/device_op.cuh"
+#include "kernels/cuda/linear_geometry.cuh"
+#include "kernels/cuda/linear_gradient.cuh"
+#include "kernels/cuda/linear_problems.cuh"
+
+namespace fovea::FOVEA_TARGET {
+
+// Elements from pixel to pixel of an NHWC tensor, which may be a slice of a wider one.
+template <class Tensor>
+std::int32_t pixel_pitch(const Tensor& t) {
+  if constexpr (requires { t.image_pitch(); }) {
+    return index32(t.image_pitch() / (t.shape.h() * t.shape.w()));
+  } else {
+    return index32(t.shape.rank() == 4 ? t.shape.c() : t.shape.count_from(1));
+  }
+}
+
+class LinearBase : public DeviceOp {
+ public:
+  explicit LinearBase(const OpProblem& problem)
+      : DeviceOp(problem),
+        geometry_(linear_geometry(problem)),
+        flat_(std::holds_alternative<InnerProductParams>(problem.params)),
+        bias_(std::visit(
+            [](const auto& p) {
+              if constexpr (requires { p.bias; }) {
+                return p.bias;
+              } else {
+                return false;
+              }
+            },
+            problem.params)),
+        relu_(problem.fused_relu),
+        training_(problem.training),
+        slope_(problem.relu_slope) {
+    // Caffe's order of weights is (K, channel, row, column), ours (K, row, column, channel).
+    const Shape& x = problem.bottoms[0];
+    filter_channels_ = flat_ ? x.c() : geometry_.channels;
+    filter_taps_ = flat_ ? x.h() * x.w() : geometry_.taps();
+  }
+
+  [[nodiscard]] std::int64_t param_storage(std::size_t i) const override {
+    return i == 0 ? geometry_.filter_count() : all_outputs();
+  }
+  void pack_param(std::size_t i, const float* plain, float* packed) const override {
+    if (i > 0) {
+      std::copy_n(plain, all_outputs(), packed);
+    } else {
+      transpose_filters(plain, packed, filter_channels_, filter_taps_);
+    }
+  }
+  void unpack_param(std::size_t i, const float* packed, float* plain) const override {
+    if (i > 0) {
+      std::copy_n(packed, all_outputs(), plain);
+    } else {
+      transpose_filters(packed, plain, filter_taps_, filter_channels_);
+    }
+  }
+  [[nodiscard]] bool backward_reads_tops() const override { return relu_; }
+
+ protected:
+  [[nodiscard]] std::int32_t all_outputs() const { return geometry_.groups * geometry_.outputs; }
+  [[nodiscard]] std::int32_t x_pixels() const { return geometry_.n * geometry_.h * geometry_.w; }
+  [[nodiscard]] std::int64_t y_count() const {
+    return std::int64_t{geometry_.pixels()} * all_outputs();
+  }
+  [[nodiscard]] std::int64_t x_count() const {
+    return std::int64_t{x_pixels()} * geometry_.groups * geometry_.channels;
+  }
+  // An inner product takes a whole image as one pixel.
+  [[nodiscard]] std::int32_t pitch_of(const OpTensor& t) const {
+    return flat_ ? index32(t.shape.count_from(1)) : pixel_pitch(t);
+  }
+  // y with bias and ReLU.
+  [[nodiscard]] GemmOutput top_output() const {
+    const OpTensor& y = binding_.tops[0];
+    GemmOutput out =
+        dense_output(y.data, geometry_.pixels(), geometry_.outputs, pitch_of(y), geometry_.outputs);
+    out.bias = bias_ ? binding_.params[1] : nullptr;
+    out.relu = relu_, out.slope = slope_;
+    return out;
+  }
+  // Masks dy in place, and writes the bias gradient if it is wanted.
+  void finish_gradient(float* partials) const {
+    const OpTensor &y = binding_.tops[0], &dy = binding_.top_grads[0];
+    const GradientRows rows{.dy = dy.data,
+                            .rows = geometry_.pixels(),
+                            .channels = all_outputs(),
+                            .pitch = pitch_of(dy),
+                            .y = relu_ ? y.data : nullptr,
+                            .y_pitch = relu_ ? pitch_of(y) : 0,
+                            .slope = slope_};
+    mask_and_sum_gradient(stream_, rows, relu_ ? dy.data : nullptr,
+                          bias_ ? binding_.param_grads[1] : nullptr, partials);
+  }
+
+  LinearGeometry geometry_;
+  bool flat_, bias_, relu_, training_;
+  float slope_;
+
+ private:
+  // (K, rows, columns) -> (K, columns, rows)
+  void transpose_filters(const float* from, float* to, std::int64_t rows,
+                         std::int64_t columns) const {
+    for (std::int64_t k = 0; k < all_outputs(); ++k, from += rows * columns, to += rows * columns) {
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t column = 0; column < columns; ++column)
+          to[column * rows + row] = from[row * columns + column];
+      }
+    }
+  }
+
+  std::int64_t filter_channels_ = 1, filter_taps_ = 1;
+};
+
+inline std::string supports_linear(const OpProblem& problem) {
+  if (!std::holds_alternative<ConvolutionParams>(problem.params) &&
+      !std::holds_alternative<InnerProductParams>(problem.params))
+    return "another operation";
+  return problem.relu_slope >= 0 ? "" : "a negative slope";
+}
+
+}  // namespace fovea::FOVEA_TARGET

@@ -1,0 +1,69 @@
+// Rounded and padded copies of operands; linear_operands.cuh.
+//
+//   thread: four neighbouring channels; 256 to a block
+//   bytes per value: 8 for tf32, 6 for bf16
+#include "kernels/cuda/linear_operands.cuh"
+
+#include "kernels/cuda/device/matrix.cuh"
+
+namespace fovea::FOVEA_TARGET {
+namespace {
+
+constexpr int kThreads = 256;
+
+__device__ __forceinline__ std::uint32_t bf16_bits(float x) {
+  const std::uint32_t bits = __float_as_uint(x);
+  if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return 0x7FFFU;  // NaN
+  return (bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16;
+}
+__device__ __forceinline__ void store_rounded(float* to, float4 v) {
+  store4(to, map4([](float x) { return round_to_tf32(x); }, v));
+}
+__device__ __forceinline__ void store_rounded(std::uint16_t* to, float4 v) {
+  *reinterpret_cast<uint2*>(to) =
+      make_uint2(bf16_bits(v.y) << 16 | bf16_bits(v.x), bf16_bits(v.w) << 16 | bf16_bits(v.z));
+}
+
+template <class T>
+__global__ void round_values(int count, Divisor pieces, Divisor to_lines, const OperandShape s,
+                             bool vector, const float* from, T* to) {
+  const int at = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  if (at >= count) return;
+  const Quotient piece = pieces.divide(at);
+  const Quotient line = to_lines.divide(piece.quotient);
+  const int channel = piece.remainder * 4;
+  const float* source = from + line.quotient * s.pitch + line.remainder * s.channels + channel;
+  float v[4] = {0, 0, 0, 0};
+  if (line.remainder < s.lines) {
+    if (vector) {
+      const float4 four = load4(source);
+      v[0] = four.x, v[1] = four.y, v[2] = four.z, v[3] = four.w;
+    } else {
+      for (int e = 0; e < 4; ++e) {
+        if (channel + e < s.channels) v[e] = source[e];
+      }
+    }
+  }
+  store_rounded(to + at * 4, make_float4(v[0], v[1], v[2], v[3]));
+}
+
+template <class T>
+void start(Stream stream, const OperandShape& s, const float* from, T* to) {
+  const std::int64_t count = std::int64_t{s.blocks} * s.to_lines * (s.to_channels / 4);
+  index32(count * 4);
+  const bool vector = s.channels == s.to_channels && s.pitch % 4 == 0 &&
+                      reinterpret_cast<std::uintptr_t>(from) % 16 == 0;
+  launch<round_values<T>>(blocks_for(count, kThreads), dim3(kThreads), 0, stream, index32(count),
+                          Divisor(s.to_channels / 4), Divisor(s.to_lines), s, vector, from, to);
+}
+
+}  // namespace
+
+void round_operand(Stream stream, const OperandShape& shape, const float* from, float* to) {
+  start(stream, shape, from, to);
+}
+void round_operand(Stream stream, const OperandShape& shape, const float* from, std::uint16_t* to) {
+  start(stream, shape, from, to);
+}
+
+}  // namespace fovea::FOVEA_TARGET

@@ -1,0 +1,17 @@
+// Copies of tensors in what tensor cores multiply, rounded once: tf32 (ties away from zero) in a
+// float, or bf16 (ties to even).
+#pragma once
+
+#include "kernels/cuda/device_op.cuh"
+
+namespace fovea::FOVEA_TARGET {
+
+// Blocks of lines of channels: from (blocks, lines, channels) with blocks `pitch` apart to (blocks,
+// to_lines, to_channels), what is new being zero. to_channels is a multiple of 4.
+struct OperandShape {
+  std::int32_t blocks, lines, channels, pitch, to_lines, to_channels;
+};
+void round_operand(Stream stream, const OperandShape& shape, const float* from, float* to);
+void round_operand(Stream stream, const OperandShape& shape, const float* from, std::uint16_t* to);
+
+}  // namespace fovea::FOVEA_TARGET

@@ -1,0 +1,259 @@
+// `fovea relevance` as a process: results, user mistakes, and config files of the LRP Toolbox.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "data/image.h"
+#include "data/mean.h"
+#include "engine/core/npy.h"
+#include "tests/support/command.h"
+#include "tests/support/compare.h"
+#include "tests/support/random_tensor.h"
+
+namespace fovea {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kSide = 12, kMeanSide = 16;
+
+class RelevanceCommand : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        fs::path(testing::TempDir()) /
+        (std::string("relevance_") + testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(folder_);
+    fs::create_directories(folder_ / "root/faces");
+    std::ofstream(folder_ / "net.prototxt") << R"(name: "tiny" input: "data"
+      input_dim: 2 input_dim: 3 input_dim: 12 input_dim: 12
+      layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+        convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "gaussian" std: 0.1 } } }
+      layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+      layer { name: "norm1" type: "LRN" bottom: "conv1" top: "norm1" lrn_param { local_size: 3 alpha: 0.01 } }
+      layer { name: "fc" type: "InnerProduct" bottom: "norm1" top: "fc"
+        inner_product_param { num_output: 6 weight_filler { type: "gaussian" std: 0.1 } } }
+      layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" })";
+    ASSERT_EQ(run({"net", "init", path("net.prototxt"), "--out", path("w.safetensors")}).code, 0);
+  }
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return (folder_ / name).string();
+  }
+  CommandResult run(const std::vector<std::string>& arguments) {
+    return run_command(folder_, arguments);
+  }
+  CommandResult explain(std::vector<std::string> more) {
+    std::vector<std::string> arguments = {
+        "relevance",   "--net", path("net.prototxt"), "--weights", path("w.safetensors"), "--input",
+        path("x.npy"), "--out", path("out"),          "--force"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  }
+  void write_input() {
+    Tensor<float> x = random_tensor<float>(Shape{3, 3, kSide, kSide}, 1);
+    for (float& v : x.values) v *= 100;
+    write_npy(path("x.npy"), x.view());
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(RelevanceCommand, WritesMapsAndATableThatAddsUp) {
+  write_input();
+  const CommandResult result = explain({"--rule", "epsilon", "--raw", "--json", "--target",
+                                        "1-4,top3,2", "--layers", "all", "--beta", "2"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.err.find("--beta is not used"), std::string::npos);
+  const Json images = Json::parse(result.out)["images"];
+  ASSERT_EQ(images.size(), 3U);
+  EXPECT_EQ(images[0]["targets"].size(), 2U);
+  EXPECT_EQ(images[0]["targets"][1]["weight"], -1);
+  EXPECT_EQ(images[1]["targets"].size(), 3U);
+  EXPECT_EQ(images[2]["target"], 2);
+  for (std::size_t n = 0; n < 3; ++n) {
+    const Tensor<float> map = read_npy(path(str("out/", n, ".relevance.npy")));
+    EXPECT_EQ(map.shape, (Shape{3, kSide, kSide}));
+    double sum = 0;
+    for (const float v : map.values) sum += static_cast<double>(v);
+    const double claimed = images[n]["relevance_sum"].get<double>();
+    EXPECT_NEAR(sum, claimed, 1e-3 * std::abs(claimed) + 1e-4);
+    EXPECT_EQ(read_npy(path(str("out/", n, ".0.conv1.relevance.npy"))).values, map.values);
+    EXPECT_TRUE(fs::exists(path(str("out/", n, ".heatmap.png"))));
+    const double start = images[n]["layers"][0]["incoming"].get<double>();
+    EXPECT_NEAR(start, images[n]["score"].get<double>(), 1e-4 * std::abs(start) + 1e-5);
+  }
+}
+
+TEST_F(RelevanceCommand, GivesTheSameMapsWhateverTheBatchAndTheMemory) {
+  write_input();
+  ASSERT_EQ(explain({"--raw", "--batch", "3"}).code, 0);
+  const Tensor<float> together = read_npy(path("out/2.relevance.npy"));
+  ASSERT_EQ(explain({"--raw", "--batch", "2"}).code, 0);
+  EXPECT_TRUE(all_near(read_npy(path("out/2.relevance.npy")).values, together.values,
+                       1e-6 * largest_magnitude(together.values)));
+  const CommandResult budget = explain({"--raw", "--memory", "1"});
+  ASSERT_EQ(budget.code, 0) << budget.err;
+  EXPECT_NE(budget.err.find("within 1 MB"), std::string::npos);
+}
+
+TEST_F(RelevanceCommand, VerifiesEveryStep) {
+  write_input();
+  const CommandResult result = explain({"--verify", "--rule", "EpsilonPlus"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.out.find("norm1"), std::string::npos);
+  EXPECT_EQ(result.out.find("  off"), std::string::npos);
+}
+
+TEST_F(RelevanceCommand, SaysWhatIsWrongInOneLine) {
+  write_input();
+  const auto mistake = [&](const std::vector<std::string>& arguments, const char* part) {
+    const CommandResult result = explain(arguments);
+    EXPECT_EQ(result.code, 1);
+    EXPECT_TRUE(is_one_line(result.err)) << result.err;
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+  };
+  mistake({"--rule", "epsilonplus"}, "did you mean 'EpsilonPlus'");
+  mistake({"--target", "9"}, "expected a class below 6");
+  mistake({"--target", "best"}, "expected predicted | label");
+  mistake({"--target", "1,2"}, "expected one per image");
+  mistake({"--target", "label"}, "no label for image 0");
+  mistake({"--channels", "conv1:8"}, "expected one below 8");
+  mistake({"--channels", "conv1"}, "expected LAYER:C,C");
+  mistake({"--start-relevance", "much"}, "expected score | X");
+  mistake({"--rule", "z-box"}, "no mean image for layer conv1");
+  mistake({"--rule", "toolbox-102"}, "no --flat-until");
+  mistake({"--rule", "smoothgrad", "--layers", "all"}, "no --layers for rule smoothgrad");
+  mistake({"--first", "conv9"}, "conv9");
+  EXPECT_EQ(run({"relevance", "--net", path("net.prototxt")}).code, 2);
+}
+
+// ---- config files of the LRP Toolbox
+
+class ToolboxConfig : public RelevanceCommand {
+ protected:
+  void SetUp() override {
+    RelevanceCommand::SetUp();
+    // 16 rows, 20 columns: the base size, so that nothing is resized where that is 20.
+    image_ = {.height = 16, .width = 20, .channels = 3, .pixels = {}};
+    for (int i = 0; i < 16 * 20 * 3; ++i)
+      image_.pixels.push_back(static_cast<std::uint8_t>((i * 37 + i / 7) % 251));
+    write_file(folder_ / "root/faces/a.png", encode_png(image_));
+    mean_ = random_tensor<float>(Shape{3, kMeanSide, kMeanSide}, 2);
+    for (float& m : mean_.values) m = 100 + 50 * m;
+    write_mean(folder_ / "mean.binaryproto", mean_.view(), true);
+    std::ofstream(folder_ / "names.txt") << "a\nb\nc\nd\ne\nf\n";
+    std::ofstream(folder_ / "list.txt") << "faces/a.png -1\nfaces/a.png 3\n";
+  }
+  void write_config(const std::string& extra = "") {
+    std::ofstream(folder_ / "config.txt")
+        << "param_file\n"
+        << path("net.prototxt") << "\n\nmodel_file\n"
+        << path("w.safetensors") << "\n\nmean_file\n"
+        << path("mean.binaryproto") << "\n\nsynsetfile\n"
+        << path("names.txt") << "\n\nuse_mean_file_asbinaryprotoblob\n1\n\nlastlayerindex\n-2\n\n"
+        << "-1 finds lowest softmax layer and inserts at the layer below\n\n"
+        << "firstlayerindex\n0\n\nnumclasses\n6\n\nbaseimgsize\n20\n\nstandalone_outpath\n"
+        << path("lrp_output") << "\n\nstandalone_rootpath\nfaces\n\nepsstab\n0.1\n\n"
+        << "alphabeta_beta\n1\n\nrelpropformulatype\n100\n\n"
+        << extra;
+  }
+  CommandResult run_config(std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"relevance",        "--lrp-toolbox-config",
+                                          path("config.txt"), path("list.txt"),
+                                          path("root"),       "--force"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  }
+  // What _rawhm.txt holds, as (3, H, W) in the file's order of planes.
+  [[nodiscard]] std::vector<float> raw() const {
+    std::istringstream text(read_file(folder_ / "lrp_output/faces/a.png_rawhm.txt"));
+    int channels = 0, rows = 0, columns = 0;
+    text >> channels >> rows >> columns;
+    EXPECT_EQ(channels, 3);
+    EXPECT_EQ(rows, kSide);
+    EXPECT_EQ(columns, kSide);
+    std::vector<float> values(static_cast<std::size_t>(3 * kSide * kSide));
+    for (float& v : values) text >> v;
+    EXPECT_TRUE(text) << "fewer numbers than the head says";
+    return values;
+  }
+  // The same by --input: pixels of the window (rows from (16 - 12) / 2, columns from the border
+  // (20 - 12) / 2) minus the mean at (h, w) of its window, blue green red.
+  std::vector<float> expected(bool transposed) {
+    Tensor<float> x(Shape{1, 3, kSide, kSide});
+    for (int c = 0; c < 3; ++c) {
+      for (int h = 0; h < kSide; ++h) {
+        for (int w = 0; w < kSide; ++w) {
+          const int row = h + 2, column = w + 2;  // (16 - 12) / 2 of the mean
+          const auto m = static_cast<std::size_t>(
+              c * kMeanSide * kMeanSide +
+              (transposed ? row + column * kMeanSide : row * kMeanSide + column));
+          x.view()(0, c, h, w) =
+              static_cast<float>(
+                  image_.pixels[static_cast<std::size_t>(((h + 2) * 20 + w + 4) * 3 + 2 - c)]) -
+              mean_.values[m];
+        }
+      }
+    }
+    write_npy(path("x.npy"), x.view());
+    EXPECT_EQ(explain({"--rule", "toolbox-100", "--raw", "--target", "3"}).code, 0);
+    std::vector<float> map = read_npy(path("out/0.relevance.npy")).values;
+    std::swap_ranges(map.begin(), map.begin() + kSide * kSide, map.begin() + 2 * kSide * kSide);
+    return map;
+  }
+
+  Image image_;
+  Tensor<float> mean_;
+};
+
+TEST_F(ToolboxConfig, RunsAsItIsAndWritesWhatTheDemonstratorWrites) {
+  write_config();
+  const CommandResult result = run_config();
+  ASSERT_EQ(result.code, 0) << result.err;
+  const std::vector<float> map = expected(false);  // class 3: the list's last line
+  EXPECT_TRUE(all_near(raw(), map, 1e-5 * largest_magnitude(map)));
+  const Image seen = read_image(path("lrp_output/faces/a.png_as_inputted_into_the_dnn.png"));
+  EXPECT_EQ(seen.height, kSide);
+  EXPECT_EQ(seen.pixels[0], image_.pixels[(2 * 20 + 4) * 3]);
+  EXPECT_EQ(read_image(path("lrp_output/faces/a.png_heatmap.png")).width, kSide);
+  std::istringstream top(read_file(path("lrp_output/faces/a.png_top10scores.txt")));
+  int unit = 0, lines = 0;
+  double score = 0, last = 1e30;
+  for (; top >> unit >> score; ++lines) {
+    EXPECT_LE(score, last);
+    last = score;
+  }
+  EXPECT_EQ(lines, 6);
+}
+
+TEST_F(ToolboxConfig, SubtractsTheMeanTransposedOnlyWhenAsked) {
+  write_config();
+  ASSERT_EQ(run_config({"--toolbox-transposed-mean"}).code, 0);
+  const std::vector<float> map = expected(true), straight = expected(false);
+  EXPECT_TRUE(all_near(raw(), map, 1e-5 * largest_magnitude(map)));
+  EXPECT_FALSE(all_near(map, straight, 1e-3 * largest_magnitude(map)));
+}
+
+TEST_F(ToolboxConfig, NamesTheLineThatIsWrong) {
+  const auto mistake = [&](const std::string& extra, const char* part) {
+    write_config(extra);
+    const CommandResult result = run_config();
+    EXPECT_EQ(result.code, 1);
+    EXPECT_TRUE(is_one_line(result.err)) << result.err;
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+    EXPECT_FALSE(fs::exists(path("lrp_output")));
+  };
+  mistake("epstab\n1\n", "unknown key in");
+  mistake("epstab\n1\n", "did you mean 'epsstab'");
+  mistake("numclasses\n6\n", "key given twice");
+  mistake("auxiliaryvariable_maxlayerindexforflatdistinconv\nzero\n", "expected a whole number");
+  std::ofstream(folder_ / "list.txt") << "faces/a.png\n";
+  mistake("", "expected PATH CLASS");
+  std::ofstream(folder_ / "config.txt") << "param_file\nx\n";
+  std::ofstream(folder_ / "list.txt") << "faces/a.png -1\n";
+  EXPECT_NE(run_config().err.find("missing key in"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fovea
