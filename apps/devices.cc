@@ -10,16 +10,23 @@
 namespace fovea::apps {
 namespace {
 
+const char* about(std::string_view device) {
+  if (device == "cpu") return "oneDNN and own vectorised operations";
+  if (device == "emulated") return "the CUDA kernels on this processor, every access checked";
+  if (device == "cuda") return "the CUDA kernels on a GPU";
+  return "plain loops in double, for checking";
+}
+
 void devices() {
   Json list = Json::array();
   for (const std::string_view device : known_devices()) {
     std::vector<std::string_view> precisions;
     for (const Precision p : known_precisions(device)) precisions.push_back(enum_name(p));
-    list.push_back({{"name", device},
-                    {"threads", device == "cpu" ? omp_get_max_threads() : 1},
-                    {"precisions", precisions},
-                    {"about", device == "cpu" ? "oneDNN and own vectorised operations"
-                                              : "plain loops in double, for checking"}});
+    list.push_back(
+        {{"name", device},
+         {"threads", device == "cpu" || device == "emulated" ? omp_get_max_threads() : 1},
+         {"precisions", precisions},
+         {"about", about(device)}});
   }
   if (common().json) return print_json({{"devices", list}});
   for (const Json& d : list)

@@ -11,8 +11,13 @@
 
 namespace fovea {
 
-// Devices that this build knows: "cpu", "reference".
+// Devices that are usable here: "cpu", "reference", and with their kernels built "emulated" and, if
+// there is a GPU, "cuda".
 [[nodiscard]] std::vector<std::string_view> known_devices();
+
+// Memory and queue of `device`: a name as above, or "cuda:N". Error that says what is missing when
+// this build or this machine has no such device.
+[[nodiscard]] std::shared_ptr<Device> open_device(std::string_view device);
 
 // Candidates for `op` on `device`, best first. An unknown device is an Error that lists the known
 // ones.

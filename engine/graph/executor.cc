@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/backend/registry.h"
 #include "engine/core/buffer.h"
 #include "engine/graph/arena.h"
 #include "engine/graph/plan.h"
-#include "kernels/cpu/reorder.h"
 
 namespace fovea {
 namespace {
@@ -96,16 +96,27 @@ struct Param {
 struct Executor::Impl {
   Graph graph;
   ExecutorOptions options;
+  std::shared_ptr<Device> device;
   Plan plan;
-  Buffer<std::byte> arena;
-  Buffer<float> params, grads;
+  DeviceBuffer<std::byte> arena;
+  DeviceBuffer<float> params, grads;
+  DeviceBuffer<StepCounters> counters;
+  std::vector<Tensor<float>> staged;  // inputs, where the device's memory is not the host's
   std::vector<Param> param_table;
   std::vector<std::size_t> value_offsets, grad_offsets, state_offsets;  // bytes into the arena
   std::size_t scratch_offset = 0;
 
   Impl(Graph g, const ExecutorOptions& o)
-      : graph(std::move(g)), options(o), plan(make_plan(graph, options)) {
+      : graph(std::move(g)),
+        options(o),
+        device(open_device(options.device)),
+        plan(make_plan(graph, options)),
+        counters(*device, 1) {
     allocate();
+    for (const int id : graph.inputs) {
+      const bool direct = device->host_memory();
+      staged.push_back(direct ? Tensor<float>() : Tensor<float>(graph_value(id).shape));
+    }
     collect_params();
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {
       if (plan.steps[s].op) plan.steps[s].op->bind(binding_of(s));
@@ -127,7 +138,7 @@ struct Executor::Impl {
     }
     intervals.push_back({.bytes = scratch, .first = 0, .last = 2 * steps});
     const ArenaLayout layout = plan_arena(intervals);
-    arena = Buffer<std::byte>(layout.bytes);
+    arena = DeviceBuffer<std::byte>(*device, layout.bytes);
     auto at = layout.offsets.begin();
     const auto take = [&](int count) {
       const auto first = at;
@@ -150,8 +161,8 @@ struct Executor::Impl {
         floats += aligned(count * sizeof(float)) / sizeof(float);
       }
     }
-    params = Buffer<float>(floats);
-    if (options.training) grads = Buffer<float>(floats);
+    params = DeviceBuffer<float>(*device, floats);
+    if (options.training) grads = DeviceBuffer<float>(*device, floats);
   }
 
   [[nodiscard]] OpTensor value(int id) const {
@@ -171,7 +182,7 @@ struct Executor::Impl {
 
   [[nodiscard]] OpBinding binding_of(std::size_t s) const {
     const PlannedStep& step = plan.steps[s];
-    OpBinding binding;
+    OpBinding binding{.device = device.get(), .counters = counters.data()};
     for (const int id : step.bottoms) {
       binding.bottoms.push_back(value(id));
       binding.bottom_grads.push_back(gradient(id));
@@ -190,17 +201,32 @@ struct Executor::Impl {
     return binding;
   }
 
+  // Parameter k of a packed array of all of them, in Caffe's plain order.
+  [[nodiscard]] std::vector<float> plain_param(std::size_t k, const float* packed) const;
+
   void params_updated() {
     for (PlannedStep& step : plan.steps) {
       if (step.op) step.op->params_changed();
     }
   }
 
+  // What the host has put into the inputs and what changes from step to step.
+  void upload(std::uint64_t iteration) const {
+    if (device->host_memory()) return;
+    for (std::size_t i = 0; i < staged.size(); ++i) {
+      const std::vector<float>& values = staged[i].values;
+      device->upload(graph_value(graph.inputs[i]).data, values.data(),
+                     values.size() * sizeof(float));
+    }
+    const StepCounters now{.iteration = iteration};
+    device->upload(counters.data(), &now, sizeof now);
+  }
+
   void forward(const PlannedStep& step, std::uint64_t iteration) const {
     if (step.op) {
       step.op->forward(iteration);
     } else {
-      reorder(value(step.bottoms[0]), value(step.tops[0]));
+      device->reorder(value(step.bottoms[0]), value(step.tops[0]));
     }
   }
   void backward(const PlannedStep& step, std::uint64_t iteration) const {
@@ -208,7 +234,7 @@ struct Executor::Impl {
     if (step.op) {
       step.op->backward(iteration);
     } else {
-      reorder(gradient(step.tops[0]), gradient(step.bottoms[0]));
+      device->reorder(gradient(step.tops[0]), gradient(step.bottoms[0]));
     }
   }
 };
@@ -218,6 +244,7 @@ Executor::Executor(Graph graph, const ExecutorOptions& options)
 Executor::~Executor() = default;
 
 const Graph& Executor::graph() const { return impl_->graph; }
+Device& Executor::device() const { return *impl_->device; }
 
 std::vector<StepInfo> Executor::steps() const {
   std::vector<StepInfo> list;
@@ -243,20 +270,25 @@ const ParamInfo& Executor::param_info(std::size_t k) const {
 }
 
 void Executor::set_param(std::size_t k, std::span<const float> values) {
-  pack(k, values, packed_param(k));
+  const std::span<float> to = packed_param(k);
+  if (device().host_memory()) return pack(k, values, to);
+  std::vector<float> packed(to.size());
+  pack(k, values, packed);
+  device().upload(to.data(), packed.data(), to.size_bytes());
+}
+std::vector<float> Executor::Impl::plain_param(std::size_t k, const float* packed) const {
+  const Param& p = param_table.at(k);
+  std::vector<float> host(p.count), plain(static_cast<std::size_t>(p.info->shape.count()));
+  device->download(host.data(), packed + p.offset, p.count * sizeof(float));
+  p.op->unpack_param(p.slot, host.data(), plain.data());
+  return plain;
 }
 std::vector<float> Executor::param(std::size_t k) const {
-  const Param& p = impl_->param_table.at(k);
-  std::vector<float> plain(static_cast<std::size_t>(p.info->shape.count()));
-  unpack(k, {impl_->params.data() + p.offset, p.count}, plain);
-  return plain;
+  return impl_->plain_param(k, impl_->params.data());
 }
 std::vector<float> Executor::param_grad(std::size_t k) const {
-  const Param& p = impl_->param_table.at(k);
   expects(impl_->options.training, "a training executor has gradients");
-  std::vector<float> plain(static_cast<std::size_t>(p.info->shape.count()));
-  unpack(k, {impl_->grads.data() + p.offset, p.count}, plain);
-  return plain;
+  return impl_->plain_param(k, impl_->grads.data());
 }
 
 std::span<float> Executor::packed_param(std::size_t k) {
@@ -286,8 +318,10 @@ void Executor::unpack(std::size_t k, std::span<const float> packed, std::span<fl
 }
 
 TensorView<float> Executor::input(const std::string& name) {
-  for (const int id : impl_->graph.inputs) {
+  for (std::size_t i = 0; i < impl_->graph.inputs.size(); ++i) {
+    const int id = impl_->graph.inputs[i];
     if (impl_->graph.tensors[static_cast<std::size_t>(id)].blob != name) continue;
+    if (!device().host_memory()) return impl_->staged[i].view();
     const OpTensor tensor = impl_->graph_value(id);
     return {tensor.data, tensor.shape};
   }
@@ -295,6 +329,7 @@ TensorView<float> Executor::input(const std::string& name) {
 }
 
 void Executor::forward(std::uint64_t iteration) {
+  impl_->upload(iteration);
   for (const PlannedStep& step : impl_->plan.steps) impl_->forward(step, iteration);
 }
 void Executor::backward(std::uint64_t iteration) {
@@ -303,6 +338,7 @@ void Executor::backward(std::uint64_t iteration) {
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) impl_->backward(*step, iteration);
 }
 void Executor::forward_step(std::size_t step, std::uint64_t iteration) {
+  if (step == 0) impl_->upload(iteration);
   impl_->forward(impl_->plan.steps.at(step), iteration);
 }
 void Executor::backward_step(std::size_t step, std::uint64_t iteration) {
@@ -314,7 +350,9 @@ double Executor::loss() const {
   double sum = 0;
   for (const Node& node : impl_->graph.nodes) {
     if (const auto* loss = std::get_if<SoftmaxLossParams>(&node.op)) {
-      sum += static_cast<double>(loss->loss_weight) * impl_->graph_value(node.tops[0]).data[0];
+      float value = 0;
+      device().download(&value, impl_->graph_value(node.tops[0]).data, sizeof value);
+      sum += static_cast<double>(loss->loss_weight) * value;
     }
   }
   return sum;
@@ -325,7 +363,13 @@ OpTensor Executor::raw(int id) const { return impl_->graph_value(id); }
 Tensor<float> Executor::tensor(int id) const {
   const OpTensor from = impl_->graph_value(id);
   Tensor<float> plain(from.shape);
-  reorder(from, {plain.values.data(), plain.shape, Layout::kPlain});
+  if (device().host_memory()) {
+    device().reorder(from, {plain.values.data(), plain.shape, Layout::kPlain});
+    return plain;
+  }
+  const DeviceBuffer<float> ordered(device(), plain.values.size());
+  device().reorder(from, {ordered.data(), plain.shape, Layout::kPlain});
+  device().download(plain.values.data(), ordered.data(), ordered.bytes());
   return plain;
 }
 Tensor<float> Executor::blob(const std::string& name) const {

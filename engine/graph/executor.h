@@ -17,7 +17,7 @@
 namespace fovea {
 
 struct ExecutorOptions {
-  std::string device = "cpu";  // cpu | reference
+  std::string device = "cpu";  // cpu | reference | emulated | cuda[:N]
   bool training = false;       // backward() is available; dropout draws
   bool keep_all = false;  // no two live tensors share memory after forward: every blob can be read
   std::vector<std::string> keep;  // blobs that stay readable after backward()
@@ -43,6 +43,8 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
 
   [[nodiscard]] const Graph& graph() const;
+  // Whose memory everything below that is called packed or raw lies in.
+  [[nodiscard]] Device& device() const;
   [[nodiscard]] std::vector<StepInfo> steps() const;
   [[nodiscard]] std::size_t arena_bytes() const;  // activations, gradients, state and scratch
   [[nodiscard]] std::size_t peak_bytes() const;   // arena + parameters + parameter gradients
@@ -65,7 +67,8 @@ class Executor {
   void pack(std::size_t k, std::span<const float> plain, std::span<float> packed) const;
   void unpack(std::size_t k, std::span<const float> packed, std::span<float> plain) const;
 
-  // Memory of input `name` ("data": N,C,H,W; "label": N), to be filled before forward().
+  // Input `name` ("data": N,C,H,W; "label": N) in the host's memory, to be filled before forward(),
+  // which uploads it where the device's memory is another.
   [[nodiscard]] TensorView<float> input(const std::string& name);
 
   // `iteration` keys dropout. backward() needs training and a forward() before it; it starts from
@@ -82,7 +85,7 @@ class Executor {
   // A tensor as plain NCHW / NC; by id, or by blob name (its final value).
   [[nodiscard]] Tensor<float> tensor(int id) const;
   [[nodiscard]] Tensor<float> blob(const std::string& name) const;
-  // The memory of a tensor, in the layout of the plan.
+  // The device's memory of a tensor, in the layout of the plan.
   [[nodiscard]] OpTensor raw(int id) const;
 
  private:

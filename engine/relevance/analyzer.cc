@@ -83,6 +83,8 @@ struct Analyzer::Impl {
     executor =
         std::make_unique<Executor>(prune_to(full, ends_of(full, start)),
                                    ExecutorOptions{.device = options.device, .keep_all = true});
+    require(executor->device().host_memory(), "no relevance on device ", options.device,
+            ": its relevance kernels are not built, expected cpu | reference");
     build_walk(full);
     choose_channels();
     allocate();

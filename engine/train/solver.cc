@@ -64,6 +64,29 @@ float learning_rate(const SolverParams& p, std::int64_t iteration, int& step) {
   return p.base_lr;
 }
 
+namespace {
+
+// A parameter or gradient on the host: the executor's memory itself, or a copy of it.
+class OnHost {
+ public:
+  OnHost(Device& device, std::span<float> values) : device_(device), values_(values) {
+    if (device.host_memory()) return;
+    copy_.resize(values.size());
+    device.download(copy_.data(), values.data(), values.size_bytes());
+  }
+  [[nodiscard]] std::span<float> span() { return copy_.empty() ? values_ : std::span(copy_); }
+  void write_back() {
+    if (!copy_.empty()) device_.upload(values_.data(), copy_.data(), values_.size_bytes());
+  }
+
+ private:
+  Device& device_;
+  std::span<float> values_;
+  std::vector<float> copy_;
+};
+
+}  // namespace
+
 Solver::Solver(Executor& executor, const SolverParams& params)
     : executor_(executor), params_(params) {
   require(params.iter_size >= 1, "wrong value in solver.iter_size: ", params.iter_size,
@@ -91,7 +114,8 @@ double Solver::step(const std::function<void(std::int64_t)>& load) {
 
 void Solver::accumulate(bool first) {
   for (std::size_t k = 0; k < accumulated_.size(); ++k) {
-    const std::span<const float> gradient = executor_.packed_grad(k);
+    OnHost from(executor_.device(), executor_.packed_grad(k));
+    const std::span<const float> gradient = from.span();
     const std::span<float> sum = accumulated_[k].span();
     if (first) {
       std::ranges::copy(gradient, sum.begin());
@@ -107,8 +131,10 @@ float Solver::clip_factor() const {
   for (std::size_t k = 0; k < history_.size(); ++k) {
     if (executor_.param_info(k).lr_mult == 0)
       continue;  // Caffe computes no gradient for frozen parameters
-    squares += cpu::sum_of_squares(params_.iter_size > 1 ? accumulated_[k].span()
-                                                         : executor_.packed_grad(k));
+    OnHost gradient(executor_.device(),
+                    params_.iter_size > 1 ? std::span<float>() : executor_.packed_grad(k));
+    squares +=
+        cpu::sum_of_squares(params_.iter_size > 1 ? accumulated_[k].span() : gradient.span());
   }
   const auto norm = static_cast<float>(std::sqrt(squares));
   return norm > params_.clip_gradients ? params_.clip_gradients / norm : 1;
@@ -125,9 +151,13 @@ void Solver::update() {
                             .momentum = params_.momentum,
                             .decay = params_.weight_decay * info.decay_mult,
                             .l1 = params_.regularization == Regularization::kL1};
-    const std::span<float> gradient =
-        params_.iter_size > 1 ? accumulated_[k].span() : executor_.packed_grad(k);
-    cpu::sgd_update(step, executor_.packed_param(k), gradient, history_[k].span());
+    OnHost gradient(executor_.device(),
+                    params_.iter_size > 1 ? std::span<float>() : executor_.packed_grad(k));
+    OnHost weights(executor_.device(), executor_.packed_param(k));
+    cpu::sgd_update(step, weights.span(),
+                    params_.iter_size > 1 ? accumulated_[k].span() : gradient.span(),
+                    history_[k].span());
+    weights.write_back();
   }
   executor_.params_updated();
 }

@@ -5,12 +5,15 @@
 
 namespace fovea::FOVEA_TARGET {
 
-extern const Implementation kLinear, kLinearBf16, kLinearTf32, kRelu;
+extern const Implementation kLinearBf16, kLinearTf32, kLinear, kPooling, kLrn, kRelu, kDropout,
+    kConcat, kSplit, kSoftmax, kSoftmaxLoss, kAccuracy;
 
 std::shared_ptr<Device> open_device(int index);
 
 Target target() {
-  return {.implementations = {&kLinearBf16, &kLinearTf32, &kLinear, &kRelu}, .open = open_device};
+  return {.implementations = {&kLinearBf16, &kLinearTf32, &kLinear, &kPooling, &kLrn, &kRelu,
+                              &kDropout, &kConcat, &kSplit, &kSoftmax, &kSoftmaxLoss, &kAccuracy},
+          .open = open_device};
 }
 
 }  // namespace fovea::FOVEA_TARGET

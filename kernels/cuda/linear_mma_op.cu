@@ -133,9 +133,9 @@ std::string supports_bf16(const OpProblem& problem) {
 }  // namespace
 
 extern const Implementation kLinearTf32, kLinearBf16;
-const Implementation kLinearTf32{"cuda:linear_tf32", supports_tf32,
+const Implementation kLinearTf32{FOVEA_TARGET_NAME ":linear_tf32", supports_tf32,
                                  create_op_of<LinearMmaOp<Tf32Format>>};
-const Implementation kLinearBf16{"cuda:linear_bf16", supports_bf16,
+const Implementation kLinearBf16{FOVEA_TARGET_NAME ":linear_bf16", supports_bf16,
                                  create_op_of<LinearMmaOp<Bf16Format>>};
 
 }  // namespace fovea::FOVEA_TARGET

@@ -54,7 +54,7 @@ class LinearOp final : public LinearBase {
 
 }  // namespace
 
-extern const Implementation kLinear;
-const Implementation kLinear{"cuda:linear", supports_linear, create_op_of<LinearOp>};
+extern const Implementation kLinear{FOVEA_TARGET_NAME ":linear", supports_linear,
+                                    create_op_of<LinearOp>};
 
 }  // namespace fovea::FOVEA_TARGET

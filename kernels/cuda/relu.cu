@@ -64,7 +64,6 @@ std::string supports(const OpProblem& problem) {
 
 }  // namespace
 
-extern const Implementation kRelu;
-const Implementation kRelu{"cuda:relu", supports, create_op_of<ReluOp>};
+extern const Implementation kRelu{FOVEA_TARGET_NAME ":relu", supports, create_op_of<ReluOp>};
 
 }  // namespace fovea::FOVEA_TARGET

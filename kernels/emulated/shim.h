@@ -12,6 +12,7 @@
 #include "kernels/emulated/warp.h"
 
 #define FOVEA_TARGET emulated
+#define FOVEA_TARGET_NAME "emulated"
 
 #define __global__ static
 #define __device__

@@ -136,7 +136,7 @@ std::vector<Layer> layers() {
 
 class EmulatedLinear : public testing::TestWithParam<Layer> {
  protected:
-  DeviceOpRunner device_{"cuda:linear"};
+  DeviceOpRunner device_{"emulated:linear"};
 };
 
 TEST_P(EmulatedLinear, IntegersComeOutExactlyInEveryOrderOfThreads) {
@@ -177,7 +177,7 @@ class EmulatedLinearTile : public testing::TestWithParam<std::tuple<int, int, st
 
 TEST_P(EmulatedLinearTile, IntegersComeOutExactly) {
   const auto [tile, splits, precision] = GetParam();
-  DeviceOpRunner device("cuda:linear" + precision);
+  DeviceOpRunner device("emulated:linear" + precision);
   for (const Layer& layer :
        {Layer{"windows", conv(136, 3, 1, 1), {1, 12, 13, 11}, true},
         Layer{"groups", conv(40, 3, 1, 1, 2), {1, 8, 9, 9}, true},
@@ -198,7 +198,7 @@ TEST_P(EmulatedLinearTile, IntegersComeOutExactly) {
 class EmulatedTensorCores : public testing::TestWithParam<std::tuple<Layer, std::string>> {
  protected:
   [[nodiscard]] const Layer& layer() const { return std::get<0>(GetParam()); }
-  DeviceOpRunner device_{"cuda:linear_" + std::get<1>(GetParam())};
+  DeviceOpRunner device_{"emulated:linear_" + std::get<1>(GetParam())};
 };
 
 TEST_P(EmulatedTensorCores, IntegersComeOutExactlyInEveryOrderOfThreads) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "engine/core/buffer.h"
+#include "engine/backend/registry.h"
 #include "tests/support/layouts.h"
 
 namespace fovea {
@@ -13,38 +13,60 @@ namespace {
 
 constexpr float kPoison = std::numeric_limits<float>::quiet_NaN();
 
-// A tensor in some layout at an aligned address.
+// Memory of a device with the host's copy of it.
+template <class T>
+class Mirror {
+ public:
+  Mirror(Device& device, std::size_t count, T fill)
+      : device_(&device),
+        memory_(std::make_shared<DeviceBuffer<T>>(device, count)),
+        host_(count, fill) {
+    set(host_);
+  }
+  void set(const std::vector<T>& values) {
+    expects(values.size() == memory_->size(), "values for the whole memory");
+    if (!values.empty()) device_->upload(memory_->data(), values.data(), memory_->bytes());
+  }
+  void fill(T value) { set(std::vector<T>(memory_->size(), value)); }
+  [[nodiscard]] std::vector<T> get() const {
+    std::vector<T> values(memory_->size());
+    if (!values.empty()) device_->download(values.data(), memory_->data(), memory_->bytes());
+    return values;
+  }
+  [[nodiscard]] T* data() const { return memory_->data(); }
+
+ private:
+  Device* device_;
+  std::shared_ptr<DeviceBuffer<T>> memory_;
+  std::vector<T> host_;
+};
+
+// A tensor in some layout in a device's memory.
 class Stored {
  public:
-  Stored(const Shape& shape, Layout layout)
+  Stored(Device& device, const Shape& shape, Layout layout)
       : shape_(shape),
         layout_(shape.rank() == 4 ? layout : Layout::kPlain),
-        memory_(std::make_shared<Buffer<float>>(
-            static_cast<std::size_t>(storage_count(shape_, layout_)))) {
-    poison();
-  }
+        memory_(device, static_cast<std::size_t>(storage_count(shape_, layout_)), kPoison) {}
   // The same memory under another name.
   Stored(const Stored& other, const Shape& shape)
       : shape_(shape), layout_(other.layout_), memory_(other.memory_) {}
 
-  void set(const Tensor<float>& plain) { std::ranges::copy(pack(plain, layout_), begin()); }
-  void poison() { std::ranges::fill(memory_->span(), kPoison); }
-  [[nodiscard]] Tensor<float> get() const { return unpack(all(), shape_, layout_); }
-  [[nodiscard]] OpTensor tensor() const { return {memory_->data(), shape_, layout_}; }
+  void set(const Tensor<float>& plain) { memory_.set(pack(plain, layout_)); }
+  void poison() { memory_.fill(kPoison); }
+  [[nodiscard]] Tensor<float> get() const { return unpack(memory_.get(), shape_, layout_); }
+  [[nodiscard]] OpTensor tensor() const { return {memory_.data(), shape_, layout_}; }
 
   void expect_zero_padding(const char* what) const {
-    for (const float value : padding(all(), shape_, layout_)) {
+    for (const float value : padding(memory_.get(), shape_, layout_)) {
       ASSERT_EQ(value, 0.0F) << "channel padding of " << what << " in " << layout_name(layout_);
     }
   }
 
  private:
-  [[nodiscard]] float* begin() const { return memory_->data(); }
-  [[nodiscard]] std::vector<float> all() const { return {begin(), begin() + memory_->size()}; }
-
   Shape shape_;
   Layout layout_;
-  std::shared_ptr<Buffer<float>> memory_;
+  Mirror<float> memory_;
 };
 
 std::vector<OpTensor> tensors(const std::vector<Stored>& stored) {
@@ -55,43 +77,52 @@ std::vector<OpTensor> tensors(const std::vector<Stored>& stored) {
 
 struct Memory {
   std::vector<Stored> bottoms, tops, bottom_grads, top_grads;
-  std::vector<Buffer<float>> params, param_grads;
-  Buffer<std::byte> state, scratch;
+  std::vector<Mirror<float>> params, param_grads;
+  Mirror<std::byte> state, scratch;
+  Mirror<StepCounters> counters;
 };
 
-Memory make_memory(const OpProblem& problem, const Op& op, const OpInputs& inputs,
+Memory make_memory(Device& device, const OpProblem& problem, const Op& op, const OpInputs& inputs,
                    const RunConditions& conditions) {
-  Memory m;
+  Memory m{.bottoms = {},
+           .tops = {},
+           .bottom_grads = {},
+           .top_grads = {},
+           .params = {},
+           .param_grads = {},
+           .state = {device, op.state_bytes(), std::byte{0xFF}},
+           .scratch = {device, op.scratch_bytes(), std::byte{0xFF}},
+           .counters = {device, 1, {.iteration = conditions.iteration}}};
   const bool shares_values = op.is_alias() || (conditions.in_place && !op.backward_reads_bottoms());
   for (std::size_t i = 0; i < problem.bottoms.size(); ++i) {
-    m.bottoms.emplace_back(problem.bottoms[i], op.bottom_layout(i));
+    m.bottoms.emplace_back(device, problem.bottoms[i], op.bottom_layout(i));
     m.bottoms[i].set(inputs.bottoms[i]);
-    m.bottom_grads.emplace_back(problem.bottoms[i], op.bottom_layout(i));
+    m.bottom_grads.emplace_back(device, problem.bottoms[i], op.bottom_layout(i));
   }
   for (std::size_t i = 0; i < problem.tops.size(); ++i) {
     const Shape& shape = problem.tops[i];
-    m.tops.push_back(shares_values ? Stored(m.bottoms[0], shape) : Stored(shape, op.top_layout(i)));
+    m.tops.push_back(shares_values ? Stored(m.bottoms[0], shape)
+                                   : Stored(device, shape, op.top_layout(i)));
     // Only top 0 may share its gradient's memory (op.h).
     m.top_grads.push_back(conditions.in_place && i == 0 ? Stored(m.bottom_grads[0], shape)
-                                                        : Stored(shape, op.top_layout(i)));
+                                                        : Stored(device, shape, op.top_layout(i)));
   }
   for (std::size_t k = 0; k < inputs.params.size(); ++k) {
     const auto count = static_cast<std::size_t>(op.param_storage(k));
-    m.params.emplace_back(count);
-    op.pack_param(k, inputs.params[k].values.data(), m.params[k].data());
-    m.param_grads.emplace_back(count);
-    std::ranges::fill(m.param_grads[k].span(), kPoison);
+    std::vector<float> packed(count);
+    op.pack_param(k, inputs.params[k].values.data(), packed.data());
+    m.params.emplace_back(device, count, 0.0F);
+    m.params[k].set(packed);
+    m.param_grads.emplace_back(device, count, kPoison);
   }
-  m.state = Buffer<std::byte>(op.state_bytes());
-  m.scratch = Buffer<std::byte>(op.scratch_bytes());
-  std::ranges::fill(m.state.span(), std::byte{0xFF});
-  std::ranges::fill(m.scratch.span(), std::byte{0xFF});
   return m;
 }
 
-OpBinding make_binding(const OpProblem& problem, const OpInputs& inputs,
+OpBinding make_binding(Device& device, const OpProblem& problem, const OpInputs& inputs,
                        const RunConditions& conditions, Memory& m) {
-  OpBinding binding{.bottoms = tensors(m.bottoms),
+  OpBinding binding{.device = &device,
+                    .counters = m.counters.data(),
+                    .bottoms = tensors(m.bottoms),
                     .tops = tensors(m.tops),
                     .bottom_grads = tensors(m.bottom_grads),
                     .top_grads = tensors(m.top_grads),
@@ -114,13 +145,20 @@ OpBinding make_binding(const OpProblem& problem, const OpInputs& inputs,
   return binding;
 }
 
+// Implementations of the kernels' targets are named after their device.
+std::shared_ptr<Device> device_of(const Implementation& implementation) {
+  const std::string_view target = implementation.name.substr(0, implementation.name.find(':'));
+  return open_device(target == "emulated" || target == "cuda" ? target : "cpu");
+}
+
 }  // namespace
 
 OpOutputs run_op(const OpProblem& problem, const Implementation& implementation,
                  const OpInputs& inputs, const RunConditions& conditions) {
   const auto op = implementation.create(problem);
-  Memory m = make_memory(problem, *op, inputs, conditions);
-  const OpBinding binding = make_binding(problem, inputs, conditions, m);
+  const std::shared_ptr<Device> device = device_of(implementation);
+  Memory m = make_memory(*device, problem, *op, inputs, conditions);
+  const OpBinding binding = make_binding(*device, problem, inputs, conditions, m);
   op->bind(binding);
   op->params_changed();
   op->forward(conditions.iteration);
@@ -133,7 +171,7 @@ OpOutputs run_op(const OpProblem& problem, const Implementation& implementation,
   if (!problem.training) return outputs;
 
   const bool shared = m.tops[0].tensor().data == m.bottoms[0].tensor().data;
-  std::ranges::fill(m.scratch.span(), std::byte{0xFF});
+  m.scratch.fill(std::byte{0xFF});
   for (Stored& bottom : m.bottoms) {
     if (!shared && !op->backward_reads_bottoms()) bottom.poison();
   }
@@ -150,11 +188,12 @@ OpOutputs run_op(const OpProblem& problem, const Implementation& implementation,
   }
   for (std::size_t k = 0; conditions.wants_param_grads && k < m.params.size(); ++k) {
     if (k == conditions.frozen_param) continue;
-    for (const float value : m.param_grads[k].span()) {
+    const std::vector<float> packed = m.param_grads[k].get();
+    for (const float value : packed) {
       EXPECT_FALSE(std::isnan(value)) << "gradient storage of parameter " << k << " left unwritten";
     }
     outputs.param_grads.emplace_back(inputs.params[k].shape);
-    op->unpack_param(k, m.param_grads[k].data(), outputs.param_grads.back().values.data());
+    op->unpack_param(k, packed.data(), outputs.param_grads.back().values.data());
   }
   return outputs;
 }

@@ -21,6 +21,7 @@
 #include "kernels/cuda/host/launch.h"
 
 #define FOVEA_TARGET cuda
+#define FOVEA_TARGET_NAME "cuda"
 
 namespace fovea::cuda {
 

@@ -1,0 +1,41 @@
+#include "engine/backend/host_device.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "engine/core/buffer.h"
+#include "kernels/cpu/reorder.h"
+
+namespace fovea {
+namespace {
+
+class HostDevice final : public Device {
+ public:
+  [[nodiscard]] std::string name() const override { return "cpu"; }
+  [[nodiscard]] bool host_memory() const override { return true; }
+
+  [[nodiscard]] void* allocate(std::size_t bytes) override {
+    void* data = std::aligned_alloc(kAlignment, aligned(bytes));
+    if (!data) throw std::bad_alloc();
+    std::memset(data, 0, aligned(bytes));
+    return data;
+  }
+  void release(void* data) noexcept override { std::free(data); }
+  void upload(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
+  void download(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+  void clear(void* data, std::size_t bytes) override {
+    if (bytes > 0) std::memset(data, 0, bytes);
+  }
+  void synchronize() override {}
+  void reorder(const OpTensor& from, const OpTensor& to) override { fovea::reorder(from, to); }
+};
+
+}  // namespace
+
+std::shared_ptr<Device> open_host_device() { return std::make_shared<HostDevice>(); }
+
+}  // namespace fovea
