@@ -108,9 +108,14 @@ TEST_F(NetCommands, ForwardWritesTheMainOutputAndWhatIsAskedFor) {
   ASSERT_EQ(with({"--out", file("all"), "--dump", "all"}).code, 0);
   EXPECT_EQ(read_npy(folder_ / "all/conv.npy").shape, (Shape{3, 6, 4, 4}));
   EXPECT_EQ(read_npy(folder_ / "all/prob.npy").values, prob.values);
-  // Another device, the same numbers.
-  ASSERT_EQ(with({"--out", file("slow"), "--device", "reference"}).code, 0);
-  EXPECT_TRUE(all_near(prob.values, read_npy(folder_ / "slow/prob.npy").values, 1e-6));
+  // Every device, the same numbers.
+  const Json devices = json_of(run({"devices", "--json"}));
+  for (const Json& device : devices["devices"]) {
+    const auto name = device["name"].get<std::string>();
+    const CommandResult on_device = with({"--out", file(name), "--device", name});
+    ASSERT_EQ(on_device.code, 0) << on_device.err;
+    EXPECT_TRUE(all_near(prob.values, read_npy(folder_ / name / "prob.npy").values, 1e-6)) << name;
+  }
 
   expect_mistake(with({"--out", file("main")}), {"prob.npy", "--force"});
   expect_mistake(with({"--out", file("none"), "--dump", "cnv"}), {"cnv", "did you mean 'conv'"});
@@ -155,6 +160,32 @@ TEST_F(NetCommands, PredictNamesTheClassesOfATrainedModel) {
   expect_mistake(run({"predict", "--model", model, file("none.png")}), {"none.png"});
   write_file(folder_ / "broken.png", "no picture");
   expect_mistake(run({"predict", "--model", model, file("broken.png")}), {"broken.png"});
+}
+
+// Forward, backward, dropout and update: the losses of a run agree between devices.
+TEST_F(NetCommands, TrainingGivesTheSameLossesOnEveryDevice) {
+  const ToyRun toy(9);
+  const auto losses = [&](const std::string& device) {
+    const CommandResult trained =
+        run_command(toy.path(), toy.train(device, {"--device", device, "--quiet"}));
+    EXPECT_EQ(trained.code, 0) << trained.err;
+    std::istringstream lines(read_file(toy / device / "fold0/log.jsonl"));
+    std::vector<double> values;
+    std::string line;
+    std::getline(lines, line);  // the description
+    while (std::getline(lines, line)) values.push_back(Json::parse(line)["loss"]);
+    return values;
+  };
+  const std::vector<double> expected = losses("reference");
+  ASSERT_EQ(expected.size(), 3U);
+  const Json devices = json_of(run({"devices", "--json"}));
+  for (const Json& device : devices["devices"]) {
+    if (device["name"] == "reference") continue;
+    const std::vector<double> actual = losses(device["name"].get<std::string>());
+    ASSERT_EQ(actual.size(), expected.size());
+    for (std::size_t i = 0; i < actual.size(); ++i)
+      EXPECT_NEAR(actual[i], expected[i], 1e-5 * expected[i]) << device["name"];
+  }
 }
 
 TEST_F(NetCommands, BenchHasTheFieldsOfTheContract) {
