@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "apps/common.h"
+#include "apps/median.h"
 #include "apps/resolve.h"
 #include "engine/relevance/analyzer.h"
 #include "engine/train/filler.h"
@@ -23,11 +24,6 @@ struct BenchArguments {
   std::int64_t batch = 1;
   double seconds = 5;
 };
-
-double median(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + std::ssize(values) / 2);
-  return values[values.size() / 2];
-}
 
 void fill_input(Executor& executor) {
   const TensorView<float> x = executor.input("data");

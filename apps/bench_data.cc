@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "apps/common.h"
+#include "apps/median.h"
 #include "data/batch_source.h"
 #include "data/loader.h"
 #include "data/parallel.h"
@@ -38,11 +39,6 @@ struct Case {
   std::function<std::int64_t()> run;  // one round; returns how many records
   std::vector<double> rates = {};
 };
-
-double median(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + std::ssize(values) / 2);
-  return values[values.size() / 2];
-}
 
 // Rounds of all cases in turn, so that a slow moment of the machine falls on each of them.
 void measure(std::vector<Case>& cases, double seconds) {

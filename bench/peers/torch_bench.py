@@ -47,9 +47,9 @@ def make_step(name, mode, batch, memory_format, precision):
     return train
 
 
-def rate(step, batch, seconds):
-    step()
-    step()
+def rate(step, batch, seconds, warm_up=2):
+    for _ in range(warm_up):
+        step()
     times, until = [], time.perf_counter() + seconds
     while time.perf_counter() < until or len(times) < 3:
         start = time.perf_counter()

@@ -8,11 +8,10 @@ gradient, which is less work than a rule of its own.
 """
 import argparse
 import json
-import statistics
-import time
 
 import torch
 import zennit
+from torch_bench import rate
 from torch_nets import NETS
 from zennit.attribution import Gradient
 from zennit.composites import EpsilonAlpha2Beta1, EpsilonPlus
@@ -41,16 +40,6 @@ def make_step(name, rule, batch, memory_format):
     return step
 
 
-def rate(step, batch, seconds):
-    step()
-    times, until = [], time.perf_counter() + seconds
-    while time.perf_counter() < until or len(times) < 3:
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return batch / statistics.median(times)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("net", choices=NETS)
@@ -60,7 +49,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=5)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    rates = {label: rate(make_step(args.net, args.rule, args.batch, fmt), args.batch, args.seconds)
+    rates = {label: rate(make_step(args.net, args.rule, args.batch, fmt), args.batch, args.seconds, warm_up=1)
              for label, fmt in (("contiguous", torch.contiguous_format), ("channels_last", torch.channels_last))}
     best = max(rates, key=rates.get)
     print(json.dumps({"net": args.net, "rule": args.rule, "batch": args.batch, "threads": args.threads,

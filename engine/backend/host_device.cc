@@ -6,11 +6,12 @@
 
 #include "engine/core/buffer.h"
 #include "kernels/cpu/reorder.h"
+#include "kernels/ops/heap_device.h"
 
 namespace fovea {
 namespace {
 
-class HostDevice final : public Device {
+class HostDevice final : public HeapDevice {
  public:
   [[nodiscard]] std::string name() const override { return "cpu"; }
   [[nodiscard]] bool host_memory() const override { return true; }
@@ -22,15 +23,6 @@ class HostDevice final : public Device {
     return data;
   }
   void release(void* data) noexcept override { std::free(data); }
-  void upload(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
-  void download(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
-  void copy(void* to, const void* from, std::size_t bytes) override {
-    if (bytes > 0) std::memcpy(to, from, bytes);
-  }
-  void clear(void* data, std::size_t bytes) override {
-    if (bytes > 0) std::memset(data, 0, bytes);
-  }
-  void synchronize() override {}
   void reorder(const OpTensor& from, const OpTensor& to) override { fovea::reorder(from, to); }
 };
 

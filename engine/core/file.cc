@@ -128,6 +128,12 @@ void AtomicFile::commit() {
   }
 }
 
+void append_to_file(const std::filesystem::path& path, std::string_view bytes) {
+  std::ofstream out(path, std::ios::app | std::ios::binary);
+  out << bytes << std::flush;
+  require(out.good(), "cannot write ", path.string());
+}
+
 void write_file(const std::filesystem::path& path, std::string_view content, bool overwrite) {
   AtomicFile file(path, overwrite);
   file.write(content);

@@ -52,6 +52,10 @@ class AtomicFile {
   std::uint64_t size_ = 0;
 };
 
+// Adds `bytes` to the end of `path`, which need not exist; Error naming it when that fails. For
+// logs: no other write is in place.
+void append_to_file(const std::filesystem::path& path, std::string_view bytes);
+
 // AtomicFile with the whole content at hand.
 void write_file(const std::filesystem::path& path, std::string_view content, bool overwrite = true);
 

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstring>
-#include <fstream>
 
 #include "engine/core/crc32c.h"
 #include "engine/core/file.h"
@@ -72,12 +71,6 @@ std::size_t length_up_to(std::string_view file, std::int64_t last_step, const st
   return at;
 }
 
-void append(const std::filesystem::path& path, const std::string& bytes) {
-  std::ofstream out(path, std::ios::app | std::ios::binary);
-  out << bytes << std::flush;
-  require(out.good(), "cannot write ", path.string());
-}
-
 }  // namespace
 
 EventFile::EventFile(std::filesystem::path path, std::int64_t last_step) : path_(std::move(path)) {
@@ -93,11 +86,11 @@ void EventFile::add(std::int64_t step, std::span<const Scalar> scalars) const {
   WireWriter summary;
   for (const Scalar& scalar : scalars)
     summary.bytes(1, WireWriter().bytes(1, scalar.tag).fixed32(2, scalar.value).message());
-  append(path_, record_of(WireWriter()
-                              .fixed64(kWallTime, now())
-                              .varint(kStep, static_cast<std::uint64_t>(step))
-                              .bytes(kSummary, summary.message())
-                              .message()));
+  append_to_file(path_, record_of(WireWriter()
+                                      .fixed64(kWallTime, now())
+                                      .varint(kStep, static_cast<std::uint64_t>(step))
+                                      .bytes(kSummary, summary.message())
+                                      .message()));
 }
 
 }  // namespace fovea

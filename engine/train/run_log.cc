@@ -1,7 +1,6 @@
 #include "engine/train/run_log.h"
 
 #include <cmath>
-#include <fstream>
 #include <sstream>
 
 #include "engine/core/file.h"
@@ -14,12 +13,6 @@ namespace fs = std::filesystem;
 std::string csv_line(const Json& e) {
   return str(e["iteration"].dump(), ",", e["loss"].dump(), ",", e["lr"].dump(), ",",
              e["accuracy"].dump(), ",", e["images_per_s"].dump(), "\n");
-}
-
-void append(const fs::path& path, const std::string& text) {
-  std::ofstream out(path, std::ios::app);
-  out << text << std::flush;
-  require(out.good(), "cannot write ", path.string());
 }
 
 }  // namespace
@@ -50,8 +43,8 @@ void RunLog::add(const TrainProgress& p) const {
                       {"lr", shortest_double(p.lr)},
                       {"accuracy", p.accuracy},
                       {"images_per_s", std::round(p.images_per_s * 10) / 10}};
-  append(json_, entry.dump() + "\n");
-  append(csv_, csv_line(entry));
+  append_to_file(json_, entry.dump() + "\n");
+  append_to_file(csv_, csv_line(entry));
   const Scalar scalars[] = {{"train/loss", static_cast<float>(p.loss)},
                             {"train/accuracy", static_cast<float>(p.accuracy)},
                             {"train/learning_rate", p.lr},

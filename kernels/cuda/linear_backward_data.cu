@@ -11,13 +11,7 @@
 namespace fovea::FOVEA_TARGET {
 
 GemmPlan plan_ffma_backward_data(const LinearGeometry& g) {
-  std::vector<std::int32_t> rows;
-  std::int32_t taps = 0;
-  for (const PixelClass& c : pixel_classes(g)) {
-    rows.push_back(g.n * c.count[0] * c.count[1]);
-    taps = std::max(taps, c.taps[0] * c.taps[1]);
-  }
-  const std::int32_t depth = taps * g.kg;
+  const auto [rows, depth] = backward_data_extent(g);
   if (rows.size() == 1) return plan_gemm(kFfmaTiles, rows, g.channels, depth, g.groups, 16);
   // The table of classes costs registers that the widest tile does not have.
   GemmPlan plan = plan_gemm(std::span(kFfmaTiles).subspan(1), rows, g.channels, depth, g.groups, 1);
@@ -30,25 +24,10 @@ namespace {
 template <int kVectorA, int kVectorB>
 void backward(Stream stream, const LinearGeometry& g, const GemmPlan& plan, const float* dy,
               const float* w, float* dx, std::int32_t dx_pitch, float* partials) {
-  const std::vector<PixelClass> classes = pixel_classes(g);
-  if (g.plain()) {
-    auto p = backward_data_problem<MatrixRows<float, kVectorA>, MatrixColumns<float, kVectorB>, 1>(
-        g, classes, dy, w, dx, dx_pitch);
-    return run_ffma(stream, plan, p, g.groups, partials);
-  }
-  using A = WindowRows<float, kVectorA>;
-  using B = FilterColumns<float, kVectorB>;
-  if (classes.size() == 1) {
-    auto p = backward_data_problem<A, B, 1>(g, classes, dy, w, dx, dx_pitch);
-    return run_ffma(stream, plan, p, g.groups, partials);
-  }
-  for (std::size_t i = 0; i < classes.size(); i += kMostClasses) {
-    const std::span some = std::span(classes).subspan(i);
-    auto p = backward_data_problem<A, B, kMostClasses>(
-        g, some.first(std::min<std::size_t>(some.size(), kMostClasses)), dy, w, dx, dx_pitch);
-    p.splits = 1;
-    start_ffma_tile(stream, plan.tile, p, g.groups);
-  }
+  backward_data_products<MatrixRows<float, kVectorA>, MatrixColumns<float, kVectorB>,
+                         WindowRows<float, kVectorA>, FilterColumns<float, kVectorB>>(
+      g, dy, w, dx, dx_pitch, [&](auto& p) { run_ffma(stream, plan, p, g.groups, partials); },
+      [&](auto& p) { start_ffma_tile(stream, plan.tile, p, g.groups); });
 }
 
 }  // namespace

@@ -7,13 +7,8 @@
 namespace fovea::FOVEA_TARGET {
 
 GemmPlan plan_mma_backward_data(const LinearGeometry& g) {
-  std::vector<std::int32_t> rows;
-  std::int32_t taps = 0;
-  for (const PixelClass& c : pixel_classes(g)) {
-    rows.push_back(g.n * c.count[0] * c.count[1]);
-    taps = std::max(taps, c.taps[0] * c.taps[1]);
-  }
-  return plan_gemm(kMmaTiles, rows, g.channels, taps * g.kg, g.groups, rows.size() == 1 ? 16 : 1);
+  const auto [rows, depth] = backward_data_extent(g);
+  return plan_gemm(kMmaTiles, rows, g.channels, depth, g.groups, rows.size() == 1 ? 16 : 1);
 }
 
 template <class Format>
@@ -21,25 +16,11 @@ void mma_backward_data(Stream stream, const LinearGeometry& g, const GemmPlan& p
                        const typename Format::Element* dy, const typename Format::Element* w,
                        float* dx, std::int32_t dx_pitch, float* partials) {
   using Operands = MmaOperands<Format>;
-  using A = typename Operands::Windows;
-  using B = typename Operands::Filters;
-  const std::vector<PixelClass> classes = pixel_classes(g);
-  if (g.plain()) {
-    auto p = backward_data_problem<typename Operands::Rows, typename Operands::Columns, 1>(
-        g, classes, dy, w, dx, dx_pitch);
-    return run_mma<Format>(stream, plan, p, g.groups, partials);
-  }
-  if (classes.size() == 1) {
-    auto p = backward_data_problem<A, B, 1>(g, classes, dy, w, dx, dx_pitch);
-    return run_mma<Format>(stream, plan, p, g.groups, partials);
-  }
-  for (std::size_t i = 0; i < classes.size(); i += kMostClasses) {
-    const std::span some = std::span(classes).subspan(i);
-    auto p = backward_data_problem<A, B, kMostClasses>(
-        g, some.first(std::min<std::size_t>(some.size(), kMostClasses)), dy, w, dx, dx_pitch);
-    p.splits = 1;
-    start_mma_tile<Format>(stream, plan.tile, p, g.groups);
-  }
+  backward_data_products<typename Operands::Rows, typename Operands::Columns,
+                         typename Operands::Windows, typename Operands::Filters>(
+      g, dy, w, dx, dx_pitch,
+      [&](auto& p) { run_mma<Format>(stream, plan, p, g.groups, partials); },
+      [&](auto& p) { start_mma_tile<Format>(stream, plan.tile, p, g.groups); });
 }
 template void mma_backward_data<Tf32Format>(Stream, const LinearGeometry&, const GemmPlan&,
                                             const float*, const float*, float*, std::int32_t,

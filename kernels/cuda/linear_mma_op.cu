@@ -105,27 +105,17 @@ class LinearMmaOp final : public LinearBase {
   std::size_t w_at_ = 0, dy_at_ = 0, partials_at_ = 0, scratch_bytes_ = 0;
 };
 
-// 0 single precision, 1 tf32, 2 bf16.
-template <class Problem>
-int coarsest_precision(const Problem& problem) {
-  if constexpr (requires { problem.precision; }) {
-    return static_cast<int>(problem.precision);
-  } else {
-    return 0;
-  }
-}
-
-std::string supports(const OpProblem& problem, int precision) {
+std::string supports(const OpProblem& problem, Precision precision) {
   if (std::string reason = supports_linear(problem); !reason.empty()) return reason;
-  if (coarsest_precision(problem) < precision) return "a finer precision";
+  if (problem.precision < precision) return "a finer precision";
   const LinearGeometry g = linear_geometry(problem);
   // The weights are then most of the traffic, and copies of them would treble it.
   if (g.plain() && g.pixels() <= 64) return "too few rows";
   return "";
 }
-std::string supports_tf32(const OpProblem& problem) { return supports(problem, 1); }
+std::string supports_tf32(const OpProblem& problem) { return supports(problem, Precision::kTf32); }
 std::string supports_bf16(const OpProblem& problem) {
-  const std::string reason = supports(problem, 2);
+  const std::string reason = supports(problem, Precision::kBf16);
   // Three channels would be padded to eight.
   return reason.empty() && linear_geometry(problem).channels <= 4 ? "few channels" : reason;
 }

@@ -9,13 +9,8 @@
 namespace fovea::FOVEA_TARGET {
 
 // Elements from pixel to pixel of an NHWC tensor, which may be a slice of a wider one.
-template <class Tensor>
-std::int32_t pixel_pitch(const Tensor& t) {
-  if constexpr (requires { t.image_pitch(); }) {
-    return index32(t.image_pitch() / (t.shape.h() * t.shape.w()));
-  } else {
-    return index32(t.shape.rank() == 4 ? t.shape.c() : t.shape.count_from(1));
-  }
+inline std::int32_t pixel_pitch(const OpTensor& t) {
+  return index32(t.image_pitch() / (t.shape.h() * t.shape.w()));
 }
 
 class LinearBase : public DeviceOp {

@@ -87,6 +87,44 @@ GemmProblem<A, B, kClasses> backward_data_problem(const LinearGeometry& g,
   return p;
 }
 
+// What backward-data's plan depends on: the pixels of each class, and the longest sum.
+struct BackwardDataExtent {
+  std::vector<std::int32_t> rows;
+  std::int32_t depth;
+};
+inline BackwardDataExtent backward_data_extent(const LinearGeometry& g) {
+  BackwardDataExtent extent{};
+  for (const PixelClass& c : pixel_classes(g)) {
+    extent.rows.push_back(g.n * c.count[0] * c.count[1]);
+    extent.depth = std::max(extent.depth, c.taps[0] * c.taps[1] * g.kg);
+  }
+  return extent;
+}
+
+// Calls run(p) for a layer whose pixels are of one class, start(p) for every launch of a strided
+// one. Plain layers are the product of Rows and Columns, others of Windows and Filters.
+template <class Rows, class Columns, class Windows, class Filters, class Run, class Start>
+void backward_data_products(const LinearGeometry& g, const typename Rows::Element* dy,
+                            const typename Rows::Element* w, float* dx, std::int32_t dx_pitch,
+                            Run&& run, Start&& start) {
+  const std::vector<PixelClass> classes = pixel_classes(g);
+  if (g.plain()) {
+    auto p = backward_data_problem<Rows, Columns, 1>(g, classes, dy, w, dx, dx_pitch);
+    return run(p);
+  }
+  if (classes.size() == 1) {
+    auto p = backward_data_problem<Windows, Filters, 1>(g, classes, dy, w, dx, dx_pitch);
+    return run(p);
+  }
+  for (std::size_t i = 0; i < classes.size(); i += kMostClasses) {
+    const std::span some = std::span(classes).subspan(i);
+    auto p = backward_data_problem<Windows, Filters, kMostClasses>(
+        g, some.first(std::min<std::size_t>(some.size(), kMostClasses)), dy, w, dx, dx_pitch);
+    p.splits = 1;
+    start(p);
+  }
+}
+
 template <class A, class B>
 GemmProblem<A, B, 1> backward_weights_problem(const LinearGeometry& g,
                                               const typename A::Element* dy,

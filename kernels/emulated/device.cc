@@ -4,11 +4,12 @@
 #include "kernels/cuda/reorder.h"
 #include "kernels/emulated/launch.h"
 #include "kernels/emulated/memory.h"
+#include "kernels/ops/heap_device.h"
 
 namespace fovea::emulated {
 namespace {
 
-class EmulatedDevice final : public Device {
+class EmulatedDevice final : public HeapDevice {
  public:
   [[nodiscard]] std::string name() const override { return "emulated"; }
   // It lies in the host's memory, but code that touches it there would fail on a GPU.
@@ -20,15 +21,6 @@ class EmulatedDevice final : public Device {
     return data;
   }
   void release(void* data) noexcept override { release_global(data); }
-  void upload(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
-  void download(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
-  void copy(void* to, const void* from, std::size_t bytes) override {
-    if (bytes > 0) std::memcpy(to, from, bytes);
-  }
-  void clear(void* data, std::size_t bytes) override {
-    if (bytes > 0) std::memset(data, 0, bytes);
-  }
-  void synchronize() override {}
   void reorder(const OpTensor& from, const OpTensor& to) override {
     emulated::reorder(*this, from, to);
   }

@@ -21,13 +21,6 @@ Json json_of(const CommandResult& result) {
   return Json::parse(result.out);
 }
 
-void expect_mistake(const CommandResult& result, const std::vector<std::string>& parts) {
-  EXPECT_EQ(result.code, 1) << result.err;
-  EXPECT_TRUE(is_one_line(result.err)) << result.err;
-  for (const std::string& part : parts)
-    EXPECT_NE(result.err.find(part), std::string::npos) << part << " is not in " << result.err;
-}
-
 // A net of one convolution and one inner product, with weights.
 class NetCommands : public testing::Test {
  protected:

@@ -388,8 +388,7 @@ TEST(ImportCommands, WorkTogether) {
   EXPECT_TRUE(fs::exists(folder / "out/cat/000000_b.png"));
   r = run_command(folder.path(),
                   {"data", "folder", folder / "nothing", "--out", folder / "b.store"});
-  EXPECT_EQ(r.code, 1);
-  EXPECT_TRUE(is_one_line(r.err)) << r.err;
+  expect_mistake(r, {});
   EXPECT_FALSE(fs::exists(folder / "b.store"));
 }
 

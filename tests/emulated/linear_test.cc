@@ -3,11 +3,12 @@
 // integers whose sums stay below 2^24 come out exactly, random values within the rounding of sums.
 #include <gtest/gtest.h>
 
+#include "kernels/cuda/implementations.h"
 #include "kernels/emulated/launch.h"
 #include "kernels/reference/ops.h"
-#include "tests/emulated/device_op_runner.h"
 #include "tests/emulated/launch_support.h"
 #include "tests/support/compare.h"
+#include "tests/support/op_runner.h"
 #include "tests/support/random_tensor.h"
 
 namespace fovea {
@@ -22,6 +23,14 @@ class PlanOverride {
 }  // namespace emulated
 
 namespace {
+
+const Implementation& emulated_implementation(std::string_view name) {
+  static const Target target = emulated::target();
+  for (const Implementation* candidate : target.implementations) {
+    if (candidate->name == name) return *candidate;
+  }
+  throw Error(str("no implementation ", name));
+}
 
 struct Layer {
   std::string name;  // why the shape exists
@@ -136,7 +145,7 @@ std::vector<Layer> layers() {
 
 class EmulatedLinear : public testing::TestWithParam<Layer> {
  protected:
-  DeviceOpRunner device_{"emulated:linear"};
+  const Implementation& implementation_ = emulated_implementation("emulated:linear");
 };
 
 TEST_P(EmulatedLinear, IntegersComeOutExactlyInEveryOrderOfThreads) {
@@ -145,7 +154,7 @@ TEST_P(EmulatedLinear, IntegersComeOutExactlyInEveryOrderOfThreads) {
   const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
   for (const emulated::Order& order : emulated::kAllOrders) {
     const emulated::ThreadOrderScope scope(order);
-    expect_equal(device_.run(problem, inputs), expected);
+    expect_equal(run_op(problem, implementation_, inputs), expected);
   }
 }
 
@@ -153,7 +162,7 @@ TEST_P(EmulatedLinear, RandomValuesAreAsNearAsRoundingOfSumsLets) {
   const OpProblem problem = problem_of(GetParam());
   const OpInputs inputs = inputs_of(problem, random_tensor<float>);
   const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
-  const OpOutputs actual = device_.run(problem, inputs);
+  const OpOutputs actual = run_op(problem, implementation_, inputs);
   // Serial sums of K values drift by some 2^-24 sqrt(K) of what they sum.
   const auto near = [](const Tensor<float>& a, const Tensor<float>& e) {
     return all_near(a.values, e.values, 3e-6 * largest_magnitude(e.values));
@@ -162,7 +171,7 @@ TEST_P(EmulatedLinear, RandomValuesAreAsNearAsRoundingOfSumsLets) {
   EXPECT_TRUE(near(actual.bottom_grads[0], expected.bottom_grads[0]));
   for (std::size_t k = 0; k < expected.param_grads.size(); ++k)
     EXPECT_TRUE(near(actual.param_grads[k], expected.param_grads[k])) << k;
-  const OpOutputs again = device_.run(problem, inputs);
+  const OpOutputs again = run_op(problem, implementation_, inputs);
   EXPECT_EQ(again.tops[0].values, actual.tops[0].values);
   EXPECT_EQ(again.bottom_grads[0].values, actual.bottom_grads[0].values);
   for (std::size_t k = 0; k < actual.param_grads.size(); ++k)
@@ -177,7 +186,7 @@ class EmulatedLinearTile : public testing::TestWithParam<std::tuple<int, int, st
 
 TEST_P(EmulatedLinearTile, IntegersComeOutExactly) {
   const auto [tile, splits, precision] = GetParam();
-  DeviceOpRunner device("emulated:linear" + precision);
+  const Implementation& implementation = emulated_implementation("emulated:linear" + precision);
   for (const Layer& layer :
        {Layer{"windows", conv(136, 3, 1, 1), {1, 12, 13, 11}, true},
         Layer{"groups", conv(40, 3, 1, 1, 2), {1, 8, 9, 9}, true},
@@ -190,7 +199,7 @@ TEST_P(EmulatedLinearTile, IntegersComeOutExactly) {
     const OpInputs inputs = inputs_of(problem, integers);
     const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
     const emulated::PlanOverride plan(tile, splits);
-    expect_equal(device.run(problem, inputs), expected);
+    expect_equal(run_op(problem, implementation, inputs), expected);
   }
 }
 
@@ -198,7 +207,8 @@ TEST_P(EmulatedLinearTile, IntegersComeOutExactly) {
 class EmulatedTensorCores : public testing::TestWithParam<std::tuple<Layer, std::string>> {
  protected:
   [[nodiscard]] const Layer& layer() const { return std::get<0>(GetParam()); }
-  DeviceOpRunner device_{"emulated:linear_" + std::get<1>(GetParam())};
+  const Implementation& implementation_ =
+      emulated_implementation("emulated:linear_" + std::get<1>(GetParam()));
 };
 
 TEST_P(EmulatedTensorCores, IntegersComeOutExactlyInEveryOrderOfThreads) {
@@ -207,7 +217,7 @@ TEST_P(EmulatedTensorCores, IntegersComeOutExactlyInEveryOrderOfThreads) {
   const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
   for (const emulated::Order& order : emulated::kAllOrders) {
     const emulated::ThreadOrderScope scope(order);
-    expect_equal(device_.run(problem, inputs), expected);
+    expect_equal(run_op(problem, implementation_, inputs), expected);
   }
 }
 
@@ -219,7 +229,7 @@ TEST_P(EmulatedTensorCores, RandomValuesAreAsNearAsRoundedOperandsLet) {
   const OpProblem problem = problem_of(linear);
   const OpInputs inputs = inputs_of(problem, random_tensor<float>);
   const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
-  const OpOutputs actual = device_.run(problem, inputs);
+  const OpOutputs actual = run_op(problem, implementation_, inputs);
   // Frobenius norm of the error over that of the result.
   const auto distance = [](const Tensor<float>& a, const Tensor<float>& e) {
     double error = 0, norm = 0;
@@ -235,7 +245,7 @@ TEST_P(EmulatedTensorCores, RandomValuesAreAsNearAsRoundedOperandsLet) {
   EXPECT_LE(distance(actual.param_grads[0], expected.param_grads[0]), bound);
   for (std::size_t k = 1; k < actual.param_grads.size(); ++k)  // the bias: sums alone
     EXPECT_LE(distance(actual.param_grads[k], expected.param_grads[k]), 1e-6);
-  const OpOutputs again = device_.run(problem, inputs);
+  const OpOutputs again = run_op(problem, implementation_, inputs);
   EXPECT_EQ(again.tops[0].values, actual.tops[0].values);
   EXPECT_EQ(again.bottom_grads[0].values, actual.bottom_grads[0].values);
   EXPECT_EQ(again.param_grads[0].values, actual.param_grads[0].values);
@@ -252,7 +262,7 @@ TEST_P(EmulatedTensorCores, RoundedOperandsGiveWhatSinglePrecisionGives) {
     return t;
   });
   const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
-  const OpOutputs actual = device_.run(problem, inputs);
+  const OpOutputs actual = run_op(problem, implementation_, inputs);
   const auto near = [](const Tensor<float>& a, const Tensor<float>& e) {
     return all_near(a.values, e.values, 3e-6 * largest_magnitude(e.values));
   };

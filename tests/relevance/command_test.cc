@@ -108,10 +108,7 @@ TEST_F(RelevanceCommand, VerifiesEveryStep) {
 TEST_F(RelevanceCommand, SaysWhatIsWrongInOneLine) {
   write_input();
   const auto mistake = [&](const std::vector<std::string>& arguments, const char* part) {
-    const CommandResult result = explain(arguments);
-    EXPECT_EQ(result.code, 1);
-    EXPECT_TRUE(is_one_line(result.err)) << result.err;
-    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+    expect_mistake(explain(arguments), {part});
   };
   mistake({"--rule", "epsilonplus"}, "did you mean 'EpsilonPlus'");
   mistake({"--target", "9"}, "expected a class below 6");
@@ -239,10 +236,7 @@ TEST_F(ToolboxConfig, SubtractsTheMeanTransposedOnlyWhenAsked) {
 TEST_F(ToolboxConfig, NamesTheLineThatIsWrong) {
   const auto mistake = [&](const std::string& extra, const char* part) {
     write_config(extra);
-    const CommandResult result = run_config();
-    EXPECT_EQ(result.code, 1);
-    EXPECT_TRUE(is_one_line(result.err)) << result.err;
-    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+    expect_mistake(run_config(), {part});
     EXPECT_FALSE(fs::exists(path("lrp_output")));
   };
   mistake("epstab\n1\n", "unknown key in");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -84,6 +85,15 @@ inline CommandResult run_command(const std::filesystem::path& folder,
 // Whether `text` is one line: what a user mistake must give on stderr.
 inline bool is_one_line(const std::string& text) {
   return !text.empty() && text.find('\n') == text.size() - 1;
+}
+
+// The command ended with code 1 and one line that has every one of `parts`.
+inline void expect_mistake(const CommandResult& result, const std::vector<std::string>& parts) {
+  EXPECT_EQ(result.code, 1) << result.err;
+  EXPECT_TRUE(is_one_line(result.err)) << result.err;
+  EXPECT_TRUE(result.err.starts_with("fovea: error: ")) << result.err;
+  for (const std::string& part : parts)
+    EXPECT_NE(result.err.find(part), std::string::npos) << part << " is not in " << result.err;
 }
 
 }  // namespace fovea

@@ -21,15 +21,6 @@ std::vector<Json> read_lines(const fs::path& path) {
   return entries;
 }
 
-// The command ends with code 1 and one line that has every one of `parts`.
-void expect_mistake(const CommandResult& result, const std::vector<std::string>& parts) {
-  EXPECT_EQ(result.code, 1) << result.err;
-  EXPECT_TRUE(is_one_line(result.err)) << result.err;
-  EXPECT_TRUE(result.err.starts_with("fovea: error: ")) << result.err;
-  for (const std::string& part : parts)
-    EXPECT_NE(result.err.find(part), std::string::npos) << part << " is not in " << result.err;
-}
-
 TEST(TrainCommand, LearnsAndWritesEverythingOfTheContract) {
   const ToyRun toy(60);
   const CommandResult trained = run_command(toy.path(), toy.train("run", {"--fold", "all"}));

@@ -126,9 +126,7 @@ TEST(ConfigCommand, ShowsTheResolvedForm) {
 
   const CommandResult wrong =
       run_command(folder.path(), {"config", "show", file, "--set", "variant=erly"});
-  EXPECT_EQ(wrong.code, 1);
-  EXPECT_TRUE(is_one_line(wrong.err)) << wrong.err;
-  EXPECT_NE(wrong.err.find("'erly', did you mean 'early'?"), std::string::npos) << wrong.err;
+  expect_mistake(wrong, {"'erly', did you mean 'early'?"});
 }
 
 // Every key that a config may have, by path, from a resolved config or from a schema.
