@@ -47,7 +47,7 @@ std::string label_difference(const Store& a, std::uint32_t i, const Store& b, st
   for (const LabelColumn& column : b.columns()) names.insert(column.name);
   for (const std::string_view name : names) {
     const int in_a = a.find_column(name), in_b = b.find_column(name);
-    const auto value = [name](const Store& store, int column, std::uint32_t record) {
+    const auto value = [](const Store& store, int column, std::uint32_t record) {
       return column < 0 ? std::string_view("missing")
                         : label_name(store.columns()[static_cast<std::size_t>(column)], record);
     };
