@@ -44,6 +44,36 @@ bool has_end_of_image(std::span<const std::uint8_t> bytes) {
   return false;
 }
 
+// Whether every Huffman table of the segment at `at` (its length first) has at most 256 symbols.
+bool huffman_tables_fit(std::span<const std::uint8_t> bytes, std::size_t at) {
+  const std::size_t length = std::size_t{bytes[at]} << 8 | bytes[at + 1],
+                    end = std::min(at + length, bytes.size());
+  for (at += 2; at + 17 <= end;) {
+    std::size_t symbols = 0;
+    for (std::size_t i = 1; i <= 16; ++i) symbols += bytes[at + i];
+    if (symbols > 256) return false;
+    at += 17 + symbols;
+  }
+  return true;
+}
+
+// stb (2.27 and older) writes past its table when a damaged one has more symbols. Between segments
+// and inside scans every FF that 0, a fill byte or a restart does not follow begins a segment.
+bool all_huffman_tables_fit(std::span<const std::uint8_t> bytes) {
+  for (std::size_t at = 2; at + 4 <= bytes.size();) {
+    const std::uint8_t marker = bytes[at + 1];
+    const bool plain = bytes[at] != 0xFF || marker == 0 || marker == 0xFF ||
+                       (marker >= 0xD0 && marker <= 0xD9) || marker == 0x01;
+    if (plain) {
+      ++at;
+      continue;
+    }
+    if (marker == 0xC4 && !huffman_tables_fit(bytes, at + 2)) return false;
+    at += 2 + (std::size_t{bytes[at + 2]} << 8 | bytes[at + 3]);
+  }
+  return true;
+}
+
 void append_to_string(void* context, void* data, int size) {
   static_cast<std::string*>(context)->append(static_cast<const char*>(data),
                                              static_cast<std::size_t>(size));
@@ -91,6 +121,8 @@ Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
           readable ? str(image.height, " x ", image.width, " pixels") : stbi_failure_reason(),
           ", expected at most ", kMaxImageExtent, " rows and columns");
   if (kind == ImageFile::kJpeg && decode_jpeg_turbo(bytes, name, image)) return image;
+  require(kind != ImageFile::kJpeg || all_huffman_tables_fit(bytes), "cannot decode image in ",
+          name, ": a Huffman table of more than 256 symbols, expected an undamaged file");
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes.data(), size, &image.width, &image.height, &in_file, channels),
       stbi_image_free);
