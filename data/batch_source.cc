@@ -39,6 +39,8 @@ BatchSource::BatchSource(const Store& store, LoaderOptions options)
             ", expected ", image_shape_, " as the first");
     require(labels_->values[number] != kMissing, "missing label in ", where, ": record ", number,
             " has no ", labels_->name, ", expected one");
+    require(record.encoding != Encoding::kFloat || !options_.augment.any(), "augmentation in ",
+            where, ": record ", number, " is of floats, expected 8-bit pixels");
   }
   output_shape_ = transformed_shape(options_.transform, image_shape_, where);
   require(options_.ranks >= 1 && options_.rank >= 0 && options_.rank < options_.ranks, "rank for ",
@@ -136,15 +138,20 @@ void BatchSource::load(std::int64_t batch_index, TensorView<float> images,
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::uint64_t position = global_batch * static_cast<std::uint64_t>(options_.batch) + i;
     const std::uint32_t record = record_at(position);
-    auto planes = store_.planes(record, scratch);
-    if (options_.augment.any()) {
-      augment_planes(planes, image_shape_, options_.augment,
+    const auto fill = [&](const auto& planes) {
+      for (const Window& window : windows_at(position)) {
+        transform_image(planes, image_shape_, options_.transform, window, out.first(image_size));
+        out = out.subspan(image_size);
+      }
+    };
+    if (store_.record(record).encoding == Encoding::kFloat) {
+      fill(store_.values(record));
+    } else if (options_.augment.any()) {
+      augment_planes(store_.planes(record, scratch), image_shape_, options_.augment,
                      {options_.seed, RandomPurpose::kAugment, position}, augmented);
-      planes = augmented;
-    }
-    for (const Window& window : windows_at(position)) {
-      transform_image(planes, image_shape_, options_.transform, window, out.first(image_size));
-      out = out.subspan(image_size);
+      fill(augmented);
+    } else {
+      fill(store_.planes(record, scratch));
     }
     labels[i] = static_cast<float>(labels_->values[record]);
   }

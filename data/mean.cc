@@ -18,13 +18,19 @@ void add(std::span<const std::uint8_t> planes, std::vector<std::uint32_t>& sums)
   for (std::size_t i = 0; i < planes.size(); ++i) sums[i] += planes[i];
 }
 
-}  // namespace
+using MeanProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
-Tensor<float> mean_image(
-    const Store& store, const View& view, int threads,
-    const std::function<void(std::int64_t done, std::int64_t total)>& progress) {
-  const std::string where = str(store.path().string(), ":", view.name);
-  require(!view.records.empty(), "empty view in ", where, ": 0 records, expected at least one");
+void check_size(const RecordInfo& record, std::uint32_t number, const RecordInfo& first,
+                const std::string& where) {
+  require(record.channels == first.channels && record.height == first.height &&
+              record.width == first.width,
+          "image size in ", where, ": record ", number, " differs, expected ", first.channels, "x",
+          first.height, "x", first.width, " as the first");
+}
+
+// Sums of 8-bit planes over the view: exact, so the chunks may be added in any order.
+std::vector<double> pixel_sums(const Store& store, const View& view, int threads,
+                               const std::string& where, const MeanProgress& progress) {
   const RecordInfo first = store.record(view.records.front());
   std::vector<std::uint64_t> sums(first.plane_bytes());
   const auto total = static_cast<std::int64_t>(view.records.size());
@@ -36,11 +42,7 @@ Tensor<float> mean_image(
     std::vector<std::uint8_t> scratch;
     for (std::int64_t i = begin; i < end; ++i) {
       const std::uint32_t number = view.records[static_cast<std::size_t>(i)];
-      const RecordInfo record = store.record(number);
-      require(record.channels == first.channels && record.height == first.height &&
-                  record.width == first.width,
-              "image size in ", where, ": record ", number, " differs, expected ", first.channels,
-              "x", first.height, "x", first.width, " as the first");
+      check_size(store.record(number), number, first, where);
       add(store.planes(number, scratch), part);
     }
     const std::lock_guard lock(mutex);
@@ -48,9 +50,39 @@ Tensor<float> mean_image(
     done += end - begin;
     if (progress) progress(done, total);
   });
+  return {sums.begin(), sums.end()};
+}
+
+// Sums of a view with records of floats, in double and in the view's order, by one thread.
+std::vector<double> value_sums(const Store& store, const View& view, const std::string& where,
+                               const MeanProgress& progress) {
+  const RecordInfo first = store.record(view.records.front());
+  std::vector<double> sums(first.plane_bytes());
+  std::int64_t done = 0;
+  for (const std::uint32_t number : view.records) {
+    check_size(store.record(number), number, first, where);
+    const std::vector<float> values = store.values(number);
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += double{values[i]};
+    if (progress) progress(++done, std::ssize(view.records));
+  }
+  return sums;
+}
+
+}  // namespace
+
+Tensor<float> mean_image(const Store& store, const View& view, int threads,
+                         const MeanProgress& progress) {
+  const std::string where = str(store.path().string(), ":", view.name);
+  require(!view.records.empty(), "empty view in ", where, ": 0 records, expected at least one");
+  const bool floats = std::ranges::any_of(view.records, [&](std::uint32_t number) {
+    return store.record(number).encoding == Encoding::kFloat;
+  });
+  const std::vector<double> sums = floats ? value_sums(store, view, where, progress)
+                                          : pixel_sums(store, view, threads, where, progress);
+  const RecordInfo first = store.record(view.records.front());
   Tensor<float> mean(Shape{first.channels, first.height, first.width});
   for (std::size_t i = 0; i < sums.size(); ++i) {
-    mean.values[i] = static_cast<float>(static_cast<double>(sums[i]) / static_cast<double>(total));
+    mean.values[i] = static_cast<float>(sums[i] / static_cast<double>(view.records.size()));
   }
   return mean;
 }

@@ -1,7 +1,7 @@
-// Caffe's data transformer for one image: crop, mean, scale, mirror, from uint8 planes to float
-// planes in one pass.
+// Caffe's data transformer for one image: crop, mean, scale, mirror, from uint8 planes (or the
+// float planes of a Datum) to float planes in one pass.
 //
-//   x (C, H, W) uint8, y (C, P, Q) float:
+//   x (C, H, W) uint8 or float, y (C, P, Q) float:
 //   y[c, p, q'] = (x[c, top + p, left + q] - m[c, top + p, left + q]) * scale,   q' = mirror ? Q -
 //   1 - q : q
 // The mean is that of the whole image, so it is cropped at the same place as the image (before
@@ -47,6 +47,8 @@ struct Window {
 // Fills y, which must not overlap the planes. Requires shapes that transformed_shape accepts and a
 // window inside the image.
 void transform_image(std::span<const std::uint8_t> planes, const Shape& image,
+                     const TransformParams& params, const Window& window, std::span<float> y);
+void transform_image(std::span<const float> planes, const Shape& image,
                      const TransformParams& params, const Window& window, std::span<float> y);
 
 }  // namespace fovea

@@ -127,6 +127,28 @@ TEST_F(LoaderTest, ImagesAreTheTransformedRecords) {
   }
 }
 
+TEST(Loader, FloatsAreCroppedAndShiftedAsPixelsAre) {
+  const TemporaryFolder folder;
+  std::vector<float> values;
+  for (int i = 0; i < 20; ++i) values.push_back(0.5F * static_cast<float>(i) - 3);
+  StoreWriter writer(folder / "f.store", {{"digit", {"0"}}}, false);
+  writer.add({.encoding = Encoding::kFloat, .channels = 1, .height = 4, .width = 5, .labels = {0}},
+             {reinterpret_cast<const std::uint8_t*>(values.data()), 80});
+  writer.add_view("all", "digit", std::vector<std::uint32_t>{0}, Json::object());
+  writer.commit(Json::object());
+  const Store store(folder / "f.store");
+  LoaderOptions options{.view = "all", .batch = 1};
+  options.transform = {.crop = 2, .mean = Tensor<float>(Shape{}, {1.F}), .scale = 4.F};
+  BatchSource source(store, options);
+  Tensor<float> images(source.batch_shape());
+  std::vector<float> labels(1);
+  source.load(0, images.view(), labels);
+  // Rows 1 and 2, columns 1 and 2.
+  EXPECT_EQ(images.values, (std::vector<float>{-4, -2, 6, 8}));
+  options.augment.rotation = 3;
+  EXPECT_THROW(BatchSource(store, options), Error);
+}
+
 TEST_F(LoaderTest, RandomCropsAndMirrorsReachEveryWindow) {
   LoaderOptions options = training();
   options.transform = {.crop = 7};

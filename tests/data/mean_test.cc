@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "data/blob_proto.h"
 #include "engine/core/file.h"
 #include "engine/core/npy.h"
@@ -39,6 +42,34 @@ TEST(Mean, DoesNotDependOnTheNumberOfThreads) {
   double sum = 0;
   for (std::uint64_t i = 0; i < 700; ++i) sum += random_bytes(20, i)[13];
   EXPECT_EQ(one.values[13], static_cast<float>(sum / 700));
+}
+
+TEST(Mean, OfFloatsIsTheirMeanToo) {
+  const TemporaryFolder folder;
+  StoreWriter writer(folder / "a.store", {}, false);
+  const NewRecord record{.encoding = Encoding::kFloat, .channels = 1, .height = 1, .width = 2};
+  for (const std::array<float, 2>& v : {std::array{0.25F, -1.F}, std::array{0.5F, 4.F}}) {
+    writer.add(record, {reinterpret_cast<const std::uint8_t*>(v.data()), sizeof v});
+  }
+  writer.add_view("all", "", std::vector<std::uint32_t>{0, 1, 1}, Json::object());
+  writer.commit(Json::object());
+  const Store store(folder / "a.store");
+  const Tensor<float> mean = mean_image(store, store.view("all"), 2);
+  EXPECT_EQ(mean.values, (std::vector<float>{1.25F / 3, 7.F / 3}));
+}
+
+// The mean of one of the study's views, if it is at hand: what Caffe wrote is what we write.
+TEST(Mean, TheStudysFileComesBackByteForByte) {
+  const fs::path path = fs::path(FOVEA_ORACLE) / "../study/mean_images/mixed_fold0.binaryproto";
+  if (!fs::exists(path)) GTEST_SKIP() << "no reference file: " << path;
+  const Tensor<float> mean = read_mean(path);
+  EXPECT_EQ(mean.shape, (Shape{3, 256, 256}));
+  const auto [least, most] = std::ranges::minmax(mean.values);
+  EXPECT_GT(least, 0.F);
+  EXPECT_LT(most, 255.F);
+  const TemporaryFolder folder;
+  write_mean(folder / "m.binaryproto", mean.view(), false);
+  EXPECT_EQ(read_file(folder / "m.binaryproto"), read_file(path));
 }
 
 TEST(Mean, FilesOfBothKindsReadAsTheyWereWritten) {
