@@ -25,8 +25,8 @@ TEST(Crc32c, GivesThePublishedValues) {
 }
 
 TEST(Crc32c, TableAndInstructionAgreeAtEveryLengthAndInPieces) {
-  const auto bytes = random_bytes(100, 1);
-  for (std::size_t size = 0; size <= bytes.size(); ++size) {
+  const auto bytes = random_bytes(10000, 1);
+  for (std::size_t size = 0; size <= bytes.size(); size += size < 100 ? 1 : 97) {
     EXPECT_EQ(crc32c(bytes.data(), size), crc32c_table(bytes.data(), size)) << size;
     const std::uint32_t first = crc32c(bytes.data(), size);
     EXPECT_EQ(crc32c(bytes.data() + size, bytes.size() - size, first),
