@@ -116,10 +116,18 @@ class Explanation {
     for (const std::string& line : analyzer_->warnings()) talk("warning: " + line);
     const Shape shape(
         std::span<const std::int64_t>(relevance.shape.begin() + 1, relevance.shape.end()));
+    const auto map_of = [&](std::int64_t n) {
+      return TensorView<const float>{relevance.values.data() + n * shape.count(), shape};
+    };
+    OutputArguments output = a_.output;
+    if (output.normalize == "batch" && output.limit == 0) {
+      for (std::int64_t n = 0; n < count; ++n)
+        output.limit = std::max(output.limit, largest_value_of(a_.output, map_of(n)));
+    }
     for (std::int64_t n = 0; n < count; ++n) {
       const Sample& sample = inputs_.samples()[static_cast<std::size_t>(first + n)];
-      const TensorView<const float> map{relevance.values.data() + n * shape.count(), shape};
-      write_maps(a_.output, sample, map);
+      const TensorView<const float> map = map_of(n);
+      write_maps(output, sample, map);
       if (!a_.output.layers.empty()) write_layers(a_.output, *analyzer_, sample.name, n);
       if (a_.verify) verified_ &= print_verification(sample.name, analyzer_->verify(n));
       images.push_back(describe(sample, starts[static_cast<std::size_t>(n)], scores, map, n));
@@ -205,6 +213,7 @@ void add_relevance_command(CLI::App& app) {
   c->footer(
       "Example: fovea relevance --weights runs/demo/fold0/iter_500.safetensors face.jpg --out "
       "maps");
+  add_relevance_average_command(*c);
   add_relevance_evaluate_command(*c);
   add_relevance_gallery_command(*c);
   c->callback([a, c] {

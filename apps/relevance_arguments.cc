@@ -179,7 +179,11 @@ void add_output_options(CLI::App& app, OutputArguments& a) {
          "--range", a.range,
          "colours over symmetric | absolute | positive values (absolute for sequential maps)")
       ->check(CLI::IsMember({"symmetric", "absolute", "positive"}));
-  app.add_option("--limit-at", a.limit, "value of the last colour, 0 = each image's largest")
+  app.add_option("--normalize", a.normalize,
+                 "the last colour is the largest value of each image | batch | none: it is 1")
+      ->check(CLI::IsMember({"image", "batch", "none"}))
+      ->capture_default_str();
+  app.add_option("--limit-at", a.limit, "instead: the last colour is this value")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--channel-fold", a.channel_fold, "a pixel's value: sum | norm of its channels")
       ->check(CLI::IsMember({"sum", "norm"}))

@@ -34,7 +34,8 @@ struct WalkArguments {
 struct OutputArguments {
   std::string out, layers, colormap = "seismic";
   std::string range, channel_fold = "sum";  // range "": as suits the colour map
-  float limit = 0;                          // the value coloured as 1; 0 = each image's largest
+  std::string normalize = "image";
+  float limit = 0;  // the value coloured as 1; 0 = the largest, as `normalize` says
   bool raw = false, panel = false;
 };
 

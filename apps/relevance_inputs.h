@@ -27,6 +27,8 @@ class RelevanceInputs {
 
   [[nodiscard]] const Model& model() const { return model_; }
   [[nodiscard]] const std::vector<Sample>& samples() const { return samples_; }
+  // MB for the automatic batch, 0 = --batch.
+  [[nodiscard]] std::int64_t memory() const { return arguments_.memory; }
   // The deploy net for min(--batch, number of images) images at once, or for `batch`.
   [[nodiscard]] Graph graph(std::int64_t batch = 0) const;
   // What the net sees of the mean image, (C, H, W); empty when there is none: the bounds of z^B.

@@ -28,8 +28,11 @@ std::unique_ptr<Analyzer> analyzer_of(const RelevanceInputs& inputs, RuleArgumen
                                       const std::string& name) {
   rules.rule = name;
   const Graph graph = inputs.graph();
-  return make_analyzer(inputs, graph,
-                       {.composite = composite_of(rules, graph), .device = resolve_device()});
+  const AnalyzerOptions options{.composite = composite_of(rules, graph),
+                                .device = resolve_device()};
+  if (inputs.memory() == 0) return make_analyzer(inputs, graph, options);
+  return make_analyzer(inputs, inputs.graph(batch_within(inputs, options, inputs.memory())),
+                       options);
 }
 
 Tensor<float> images_of(const RelevanceInputs& inputs) {
@@ -50,11 +53,12 @@ std::vector<int> predictions_of(const Tensor<float>& scores) {
 }
 
 std::vector<int> targets_of(const WalkArguments& a, const RelevanceInputs& inputs,
-                            const Tensor<float>& scores) {
+                            const Tensor<float>& scores, std::int64_t first) {
   std::vector<int> targets;
-  for (std::size_t n = 0; n < inputs.samples().size(); ++n) {
-    const Sample& sample = inputs.samples()[n];
-    targets.push_back(target_of(a, sample.name, n, sample.label, row_of(scores, n)));
+  for (std::size_t n = 0; n < static_cast<std::size_t>(scores.shape.n()); ++n) {
+    const std::size_t index = static_cast<std::size_t>(first) + n;
+    const Sample& sample = inputs.samples()[index];
+    targets.push_back(target_of(a, sample.name, index, sample.label, row_of(scores, n)));
     require(targets.back() < scores.shape.c(), "wrong --target: class ", targets.back(),
             ", expected a class below ", scores.shape.c());
   }

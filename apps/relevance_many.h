@@ -23,14 +23,17 @@ namespace fovea::apps {
 
 // Index of the highest of the scores (M, classes) of each image.
 [[nodiscard]] std::vector<int> predictions_of(const Tensor<float>& scores);
-// The class asked for of each image, from --target.
+// The class asked for, from --target, of the images first, first + 1, ... whose scores these are.
 [[nodiscard]] std::vector<int> targets_of(const WalkArguments& a, const RelevanceInputs& inputs,
-                                          const Tensor<float>& scores);
+                                          const Tensor<float>& scores, std::int64_t first = 0);
 // Softmax of a row of scores.
 [[nodiscard]] std::vector<double> probabilities_of(const Tensor<float>& scores, std::size_t image);
 
 // "f" where the model names its classes, else "1".
 [[nodiscard]] std::string class_name(const Model& model, int k);
+
+// `fovea relevance average`.
+void add_relevance_average_command(CLI::App& relevance);
 
 // `fovea relevance gallery`.
 void add_relevance_gallery_command(CLI::App& relevance);

@@ -23,7 +23,7 @@ std::string file_name(std::string blob) {
 }
 
 MapScale scale_of(const OutputArguments& a, const Colormap& map) {
-  MapScale scale{.limit = a.limit};
+  MapScale scale{.limit = a.limit == 0 && a.normalize == "none" ? 1.0F : a.limit};
   const std::string range = !a.range.empty() ? a.range : map.sequential ? "absolute" : "symmetric";
   read_json(Json(range), scale.range, "--range");
   read_json(Json(a.channel_fold), scale.channels, "--channel-fold");
@@ -47,6 +47,11 @@ void write_maps(const OutputArguments& a, const Sample& sample, TensorView<const
                encode_png(panel(sample.picture, relevance, map, scale)), common().force);
   }
   if (a.raw) write_npy(folder / (sample.name + ".relevance.npy"), relevance, common().force);
+}
+
+float largest_value_of(const OutputArguments& a, TensorView<const float> relevance) {
+  const MapScale scale = scale_of(a, find_colormap(a.colormap));
+  return largest_value(pixel_map(relevance, scale.channels).values, scale.range);
 }
 
 void write_layers(const OutputArguments& a, const Analyzer& analyzer, const std::string& name,

@@ -13,6 +13,9 @@ namespace fovea::apps {
 // `relevance` is (C, H, W).
 void write_maps(const OutputArguments& a, const Sample& sample, TensorView<const float> relevance);
 
+// What write_maps would colour as the largest value of this map, without --limit-at.
+[[nodiscard]] float largest_value_of(const OutputArguments& a, TensorView<const float> relevance);
+
 // OUT/<name>.<index>.<layer>.relevance.npy of the layers that --layers names, for the image at
 // place `n` of the batch.
 void write_layers(const OutputArguments& a, const Analyzer& analyzer, const std::string& name,
