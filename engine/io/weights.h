@@ -25,6 +25,12 @@ struct WeightReport {
 WeightReport load_weights(Executor& executor, const WeightFile& file,
                           const std::string& name_of_file);
 
+// Takes the parameters of `graph` out of `file`, in net order and in the net's shapes (older Caffe
+// files have leading ones). One of another shape is an Error, and so is a missing one, unless `all`
+// is false: then it is left out.
+[[nodiscard]] std::vector<std::pair<std::string, Tensor<float>>> take_weights(
+    const Graph& graph, WeightFile& file, const std::string& name_of_file, bool all = true);
+
 // As load_weights, but every parameter must be in the file.
 void load_all_weights(Executor& executor, const std::filesystem::path& path);
 
