@@ -62,11 +62,9 @@ void load_all_weights(Executor& executor, const std::filesystem::path& path) {
   require_none_missing(report.missing, path.string(), executor.graph().name);
 }
 
-std::vector<std::pair<std::string, Tensor<float>>> take_weights(const Graph& graph,
-                                                                WeightFile& file,
-                                                                const std::string& name_of_file,
-                                                                bool all) {
-  std::vector<std::pair<std::string, Tensor<float>>> taken;
+NamedTensors take_weights(const Graph& graph, WeightFile& file, const std::string& name_of_file,
+                          bool all) {
+  NamedTensors taken;
   std::vector<std::string> missing;
   for (const Node& node : graph.nodes) {
     for (const ParamInfo& info : node.params) {
