@@ -94,6 +94,8 @@ void import_solver(const Arguments& a) {
   const fs::path net_file = find_net(a, solver);
   const ProtoMessage message = parse_prototxt(read_file(net_file), net_file.string());
   CaffeData data = caffe_data(message);
+  require(!data.present || data.crop > 0 || a.crop > 0, "no input size in ", data.where,
+          ": the data layer has no crop_size, expected one, or --crop N");
   const NetPhases net = import_caffe_net(
       message, net_file.string(),
       a.crop > 0 ? std::vector<std::int64_t>{3, a.crop, a.crop} : std::vector<std::int64_t>{});

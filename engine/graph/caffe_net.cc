@@ -140,7 +140,12 @@ const std::map<std::string, Reader>& readers() {
     });
     add("Concat", "CONCAT", concat_of);
     add("Split", "SPLIT", [](const ProtoMessage&) { return SplitParams{}; });
-    add("Softmax", "SOFTMAX", [](const ProtoMessage&) { return SoftmaxParams{}; });
+    add("Softmax", "SOFTMAX", [](const ProtoMessage& layer) {
+      const ProtoMessage& p = layer.message("softmax_param");
+      const std::int64_t axis = p.integer("axis", 1);
+      require(axis == 1, "unsupported field in ", p.where, ": axis: ", axis, ", expected 1");
+      return SoftmaxParams{};
+    });
     add("SoftmaxWithLoss", "SOFTMAX_LOSS", softmax_loss_of);
     add("Accuracy", "ACCURACY", accuracy_of);
     return map;
@@ -233,6 +238,28 @@ bool caffe_layer_in_phase(const ProtoMessage& layer, Phase phase) {
          });
 }
 
+namespace {
+
+// Caffe shares blobs between layers that give them the same name; no layer of ours can.
+void require_own_parameters(const ProtoMessage& net) {
+  std::map<std::string, std::string> owner;
+  for (const ProtoField& field : net.fields) {
+    if ((field.name != "layer" && field.name != "layers") || field.message.empty()) continue;
+    const std::string layer = field.message[0].text("name");
+    for (const ProtoField* param : field.message[0].all("param")) {
+      const std::string name =
+          param->message.empty() ? param->value : param->message[0].text("name");
+      if (name.empty()) continue;
+      const auto [first, is_new] = owner.emplace(name, layer);
+      require(is_new || first->second == layer, "unsupported field in ", param->where, ": layer ",
+              layer, " shares the parameter '", name, "' of layer ", first->second,
+              ", expected parameters of its own");
+    }
+  }
+}
+
+}  // namespace
+
 bool is_caffe_data_layer(const ProtoMessage& layer) {
   static const char* kTypes[] = {"Data",      "DATA",       "ImageData",   "IMAGE_DATA", "HDF5Data",
                                  "HDF5_DATA", "MemoryData", "MEMORY_DATA", "Input"};
@@ -273,6 +300,7 @@ NetDefinition caffe_net(const ProtoMessage& net, const NetOptions& options,
                        .inputs = {},
                        .layers = {}};
   add_inputs(net, options, result);
+  require_own_parameters(net);
   require_known(net, file, [&](const ProtoMessage& layer) {
     return caffe_layer_in_phase(layer, options.phase);
   });

@@ -7,6 +7,7 @@
 #include "engine/train/config.h"
 #include "tests/data/sample_store.h"
 #include "tests/support/command.h"
+#include "tests/train/toy_run.h"
 
 namespace fovea {
 namespace {
@@ -204,6 +205,23 @@ TEST_F(ImportSolver, WritesAnotherNetBesideTheConfig) {
   EXPECT_EQ(again.weights, "w");
 }
 
+// From Caffe's two files to a trained, tested model.
+TEST_F(ImportSolver, TheConfigTrains) {
+  write_toy_store(folder_ / "toy.fovea");
+  ASSERT_EQ(run().code, 0);
+  const std::string config = (folder_ / "c.json").string(),
+                    store = (folder_ / "toy.fovea").string(), runs = (folder_ / "run").string();
+  const CommandResult trained = run_command(
+      folder_.path(),
+      {"train", config, "--data", store, "--out", runs, "--set", "solver.snapshot=5", "--quiet"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const CommandResult tested = run_command(
+      folder_.path(),
+      {"eval", config, "--data", store, "--fold", "0", "--weights", runs, "--json", "--quiet"});
+  ASSERT_EQ(tested.code, 0) << tested.err;
+  EXPECT_EQ(Json::parse(tested.out)["folds"][0]["count"], 12);
+}
+
 TEST_F(ImportSolver, MistakesLeaveNothing) {
   write_file(folder_ / "wrong.prototxt", "net: \"net.prototxt\"\nbase_lr: 1\nfoo: 3\n");
   expect_mistake(run({}, "wrong.prototxt"), {"wrong.prototxt:3", "'foo'"});
@@ -213,6 +231,11 @@ TEST_F(ImportSolver, MistakesLeaveNothing) {
   expect_mistake(run({}, "lost.prototxt"), {"lost.prototxt:2", "none.prototxt", "--net"});
   write_file(folder_ / "bare.prototxt", "max_iter: 1\n");
   expect_mistake(run({}, "bare.prototxt"), {"no net", "bare.prototxt", "--net"});
+  std::string open = kNet;
+  open.erase(open.find("crop_size: 10"), 13);
+  write_file(folder_ / "open.prototxt", open);
+  const std::vector<std::string> other{"--net", (folder_ / "open.prototxt").string()};
+  expect_mistake(run(other), {"open.prototxt:3", "crop_size", "--crop"});
   EXPECT_FALSE(fs::exists(folder_ / "c.json"));
   EXPECT_FALSE(fs::exists(folder_ / "Small_net.json"));
 }
