@@ -106,6 +106,30 @@ TEST_F(Interchange, MeanAndLabelsTravelWithTheWeights) {
       2);
 }
 
+// A data layer's scale and mean values, with all their digits.
+TEST_F(Interchange, TheDataLayersTransformationTravelsToo) {
+  write_file(folder_ / "t.prototxt", R"(name: "t"
+layer { name: "data" type: "Data" top: "data" top: "label" data_param { batch_size: 2 }
+  transform_param { crop_size: 10 scale: 0.00392156862 mean_value: 1 mean_value: 2 mean_value: 3 } }
+layer { name: "scores" type: "InnerProduct" bottom: "data" top: "scores" inner_product_param { num_output: 2 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "scores" bottom: "label" top: "loss" })");
+  const std::vector<std::string> import{"import", "caffe", file("t.prototxt"), "--out", file("in")};
+  ASSERT_EQ(run(import).code, 0);
+  ASSERT_EQ(
+      run({"net", "init", file("in/t.json"), "--out", file("t.safetensors"), "--seed", "1"}).code,
+      0);
+  std::vector<std::string> again = import;
+  again.insert(again.end(), {"--weights", file("t.safetensors"), "--force"});
+  ASSERT_EQ(run(again).code, 0);
+  const WeightFile weights = read_safetensors(folder_ / "in/t.safetensors");
+  EXPECT_EQ(std::stof(weights.metadata.at("scale")), 0.00392156862F);
+  const Tensor<float>* mean = weights.find("__mean__");
+  ASSERT_TRUE(mean);
+  EXPECT_EQ(mean->shape, (Shape{3, 10, 10}));
+  for (std::size_t c = 0; c < 3; ++c)
+    EXPECT_EQ(mean->values[100 * c + 99], static_cast<float>(c + 1));
+}
+
 TEST_F(Interchange, ImportMistakesAreOneLineAndLeaveNothing) {
   ASSERT_EQ(export_caffe().code, 0);
   const auto import = [&](const std::string& net, const std::string& weights) {
