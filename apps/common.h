@@ -37,6 +37,9 @@ void add_train_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_net_commands(CLI::App& app);
 void add_forward_command(CLI::App& app);
+void add_import_commands(CLI::App& app);
+void add_import_solver_command(CLI::App& import);  // one of its subcommands
+void add_export_commands(CLI::App& app);
 void add_predict_command(CLI::App& app);
 void add_relevance_command(CLI::App& app);
 void add_relevance_evaluate_command(CLI::App& relevance);

@@ -61,6 +61,8 @@ int run(int argc, char** argv) {
   add_relevance_command(app);
   add_net_commands(app);
   add_forward_command(app);
+  add_import_commands(app);
+  add_export_commands(app);
   add_bench_commands(app);
   add_report_command(app);
   add_devices_command(app);

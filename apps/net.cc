@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "apps/common.h"
+#include "apps/layer_table.h"
 #include "apps/resolve.h"
 #include "engine/core/file.h"
 #include "engine/core/npy.h"
@@ -42,26 +43,11 @@ void show(const ShowArguments& a) {
   const auto implementations = implementations_by_node(executor);
   Json layers = Json::array();
   std::int64_t parameters = 0, macs = 0, bytes = 0;
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    const Node& node = graph.nodes[i];
-    if (std::holds_alternative<SplitParams>(node.op)) continue;
-    const Shape& top = graph.tensors[static_cast<std::size_t>(node.tops[0])].shape;
-    std::int64_t count = 0;
-    for (const ParamInfo& param : node.params) count += param.shape.count();
-    const bool in_place = graph.tensors[static_cast<std::size_t>(node.tops[0])].blob ==
-                          graph.tensors[static_cast<std::size_t>(node.bottoms[0])].blob;
-    const std::int64_t layer_macs = multiply_accumulates(graph, node),
-                       layer_bytes = in_place ? 0 : top.count() * 4;
-    parameters += count, macs += layer_macs, bytes += layer_bytes;
-    const auto found = implementations.find(static_cast<int>(i));
-    layers.push_back(
-        {{"name", node.name},
-         {"type", caffe_type_name(node.op)},
-         {"output", std::vector<std::int64_t>(top.begin(), top.end())},
-         {"parameters", count},
-         {"macs", layer_macs},
-         {"activation_bytes", layer_bytes},
-         {"implementation", found == implementations.end() ? "fused" : found->second}});
+  for (const LayerRow& row : layer_rows(graph)) {
+    parameters += row.parameters, macs += row.macs, bytes += row.activation_bytes;
+    const auto found = implementations.find(row.node);
+    layers.push_back(layer_json(row));
+    layers.back()["implementation"] = found == implementations.end() ? "fused" : found->second;
   }
   const Json result = {
       {"layers", layers}, {"parameters", parameters}, {"macs", macs}, {"activation_bytes", bytes}};

@@ -140,29 +140,17 @@ const std::map<std::string, Reader>& readers() {
     });
     add("Concat", "CONCAT", concat_of);
     add("Split", "SPLIT", [](const ProtoMessage&) { return SplitParams{}; });
-    add("Softmax", "SOFTMAX", [](const ProtoMessage&) { return SoftmaxParams{}; });
+    add("Softmax", "SOFTMAX", [](const ProtoMessage& layer) {
+      const ProtoMessage& p = layer.message("softmax_param");
+      const std::int64_t axis = p.integer("axis", 1);
+      require(axis == 1, "unsupported field in ", p.where, ": axis: ", axis, ", expected 1");
+      return SoftmaxParams{};
+    });
     add("SoftmaxWithLoss", "SOFTMAX_LOSS", softmax_loss_of);
     add("Accuracy", "ACCURACY", accuracy_of);
     return map;
   }();
   return kReaders;
-}
-
-bool in_phase(const ProtoMessage& layer, Phase phase) {
-  const std::string name = phase == Phase::kTrain ? "TRAIN" : "TEST";
-  const auto includes = layer.all("include");
-  for (const ProtoField* rule : layer.all("exclude")) {
-    if (!rule->message.empty() && rule->message[0].text("phase") == name) return false;
-  }
-  return includes.empty() || std::ranges::any_of(includes, [&](const ProtoField* rule) {
-           return !rule->message.empty() && rule->message[0].text("phase", name) == name;
-         });
-}
-
-bool is_data(const std::string& type) {
-  static const char* kTypes[] = {"Data",      "DATA",       "ImageData",   "IMAGE_DATA", "HDF5Data",
-                                 "HDF5_DATA", "MemoryData", "MEMORY_DATA", "Input"};
-  return std::ranges::find(kTypes, type) != std::end(kTypes);
 }
 
 Shape shape_of(const ProtoMessage& message, const std::string& field) {
@@ -218,7 +206,65 @@ void add_data_layer(const ProtoMessage& layer, const NetOptions& options, NetDef
   }
 }
 
+using LayerFilter = std::function<bool(const ProtoMessage&)>;
+
+void require_known(const ProtoMessage& net, const std::string& file, const LayerFilter& wanted) {
+  std::string unknown;
+  for (const ProtoField& field : net.fields) {
+    if ((field.name != "layer" && field.name != "layers") || field.message.empty()) continue;
+    const ProtoMessage& layer = field.message[0];
+    const std::string type = layer.text("type");
+    if (!wanted(layer) || is_caffe_data_layer(layer) || readers().contains(type)) continue;
+    unknown += str(unknown.empty() ? "" : ", ", "'", type, "' (", layer.text("name"), ", line ",
+                   layer.where.substr(layer.where.rfind(':') + 1), ")");
+  }
+  require(unknown.empty(), "unknown layer types in ", file, ": ", unknown);
+}
+
 }  // namespace
+
+void require_known_caffe_layers(const ProtoMessage& net, const std::string& file) {
+  require_known(net, file, [](const ProtoMessage&) { return true; });
+}
+
+bool caffe_layer_in_phase(const ProtoMessage& layer, Phase phase) {
+  const std::string name = phase == Phase::kTrain ? "TRAIN" : "TEST";
+  const auto includes = layer.all("include");
+  for (const ProtoField* rule : layer.all("exclude")) {
+    if (!rule->message.empty() && rule->message[0].text("phase") == name) return false;
+  }
+  return includes.empty() || std::ranges::any_of(includes, [&](const ProtoField* rule) {
+           return !rule->message.empty() && rule->message[0].text("phase", name) == name;
+         });
+}
+
+namespace {
+
+// Caffe shares blobs between layers that give them the same name; no layer of ours can.
+void require_own_parameters(const ProtoMessage& net) {
+  std::map<std::string, std::string> owner;
+  for (const ProtoField& field : net.fields) {
+    if ((field.name != "layer" && field.name != "layers") || field.message.empty()) continue;
+    const std::string layer = field.message[0].text("name");
+    for (const ProtoField* param : field.message[0].all("param")) {
+      const std::string name =
+          param->message.empty() ? param->value : param->message[0].text("name");
+      if (name.empty()) continue;
+      const auto [first, is_new] = owner.emplace(name, layer);
+      require(is_new || first->second == layer, "unsupported field in ", param->where, ": layer ",
+              layer, " shares the parameter '", name, "' of layer ", first->second,
+              ", expected parameters of its own");
+    }
+  }
+}
+
+}  // namespace
+
+bool is_caffe_data_layer(const ProtoMessage& layer) {
+  static const char* kTypes[] = {"Data",      "DATA",       "ImageData",   "IMAGE_DATA", "HDF5Data",
+                                 "HDF5_DATA", "MemoryData", "MEMORY_DATA", "Input"};
+  return std::ranges::find(kTypes, layer.text("type")) != std::end(kTypes);
+}
 
 LayerDefinition caffe_layer(const ProtoMessage& layer) {
   const std::string type = layer.text("type");
@@ -254,22 +300,20 @@ NetDefinition caffe_net(const ProtoMessage& net, const NetOptions& options,
                        .inputs = {},
                        .layers = {}};
   add_inputs(net, options, result);
-  std::string unknown;
+  require_own_parameters(net);
+  require_known(net, file, [&](const ProtoMessage& layer) {
+    return caffe_layer_in_phase(layer, options.phase);
+  });
   for (const ProtoField& field : net.fields) {
     if ((field.name != "layer" && field.name != "layers") || field.message.empty()) continue;
     const ProtoMessage& layer = field.message[0];
-    if (!in_phase(layer, options.phase)) continue;
-    const std::string type = layer.text("type");
-    if (is_data(type)) {
+    if (!caffe_layer_in_phase(layer, options.phase)) continue;
+    if (is_caffe_data_layer(layer)) {
       add_data_layer(layer, options, result);
-    } else if (!readers().contains(type)) {
-      unknown += str(unknown.empty() ? "" : ", ", "'", type, "' (", layer.text("name"), ", line ",
-                     layer.where.substr(layer.where.rfind(':') + 1), ")");
     } else {
       result.layers.push_back(caffe_layer(layer));
     }
   }
-  require(unknown.empty(), "unknown layer types in ", file, ": ", unknown);
   require(!result.layers.empty(), "empty net in ", file, ": no layer, expected one or more");
   return result;
 }

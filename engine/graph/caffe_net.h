@@ -15,6 +15,13 @@ namespace fovea {
 [[nodiscard]] NetDefinition caffe_net(const ProtoMessage& net, const NetOptions& options,
                                       const std::string& file);
 
+// One Error that lists the unknown layer types of all phases.
+void require_known_caffe_layers(const ProtoMessage& net, const std::string& file);
+
+// Whether the rules of a `layer` message keep it in a phase; whether its type reads data.
+[[nodiscard]] bool caffe_layer_in_phase(const ProtoMessage& layer, Phase phase);
+[[nodiscard]] bool is_caffe_data_layer(const ProtoMessage& layer);
+
 // One `layer` message; Error where the type is unknown.
 [[nodiscard]] LayerDefinition caffe_layer(const ProtoMessage& layer);
 

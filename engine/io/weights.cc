@@ -18,6 +18,18 @@ bool same_values(const Shape& file, const Shape& net) {
   return true;
 }
 
+void require_shape(const Tensor<float>& tensor, const ParamInfo& info, const std::string& file) {
+  require(same_values(tensor.shape, info.shape), "wrong shape in ", file, ": tensor ", info.name,
+          ": ", tensor.shape, ", expected ", info.shape);
+}
+
+void require_none_missing(const std::vector<std::string>& missing, const std::string& file,
+                          const std::string& net) {
+  require(missing.empty(), "missing weights in ", file, ": ", missing.empty() ? "" : missing[0],
+          missing.size() > 1 ? str(" and ", missing.size() - 1, " more") : "",
+          ", expected every parameter of net ", net);
+}
+
 }  // namespace
 
 WeightFile read_weights(const std::filesystem::path& path) {
@@ -32,9 +44,7 @@ WeightReport load_weights(Executor& executor, const WeightFile& file,
     const ParamInfo& info = executor.param_info(k);
     found[k] = file.find(info.name);
     (found[k] ? report.matched : report.missing).push_back(info.name);
-    require(!found[k] || same_values(found[k]->shape, info.shape), "wrong shape in ", name_of_file,
-            ": tensor ", info.name, ": ", found[k] ? found[k]->shape : Shape{}, ", expected ",
-            info.shape);
+    if (found[k]) require_shape(*found[k], info, name_of_file);
   }
   for (const auto& [name, tensor] : file.tensors) {
     const bool used = std::ranges::find(report.matched, name) != report.matched.end();
@@ -49,10 +59,29 @@ WeightReport load_weights(Executor& executor, const WeightFile& file,
 
 void load_all_weights(Executor& executor, const std::filesystem::path& path) {
   const WeightReport report = load_weights(executor, read_weights(path), path.string());
-  require(report.missing.empty(), "missing weights in ", path.string(), ": ",
-          report.missing.empty() ? "" : report.missing[0],
-          report.missing.size() > 1 ? str(" and ", report.missing.size() - 1, " more") : "",
-          ", expected every parameter of net ", executor.graph().name);
+  require_none_missing(report.missing, path.string(), executor.graph().name);
+}
+
+NamedTensors take_weights(const Graph& graph, WeightFile& file, const std::string& name_of_file,
+                          bool all) {
+  NamedTensors taken;
+  std::vector<std::string> missing;
+  for (const Node& node : graph.nodes) {
+    for (const ParamInfo& info : node.params) {
+      const auto found = std::ranges::find(file.tensors, info.name,
+                                           [](const auto& tensor) { return tensor.first; });
+      if (found == file.tensors.end()) {
+        missing.push_back(info.name);
+        continue;
+      }
+      require_shape(found->second, info, name_of_file);
+      found->second.shape = info.shape;
+      taken.push_back(std::move(*found));
+      file.tensors.erase(found);
+    }
+  }
+  if (all) require_none_missing(missing, name_of_file, graph.name);
+  return taken;
 }
 
 void append_weights(const Executor& executor, WeightFile& file) {

@@ -10,6 +10,8 @@
 
 namespace fovea {
 
+using NamedTensors = std::vector<std::pair<std::string, Tensor<float>>>;
+
 // Reads .caffemodel (engine/io/caffemodel.h) by the extension, anything else as safetensors.
 [[nodiscard]] WeightFile read_weights(const std::filesystem::path& path);
 
@@ -24,6 +26,12 @@ struct WeightReport {
 // found and expected; nothing is copied then.
 WeightReport load_weights(Executor& executor, const WeightFile& file,
                           const std::string& name_of_file);
+
+// Takes the parameters of `graph` out of `file`, in net order and in the net's shapes (older Caffe
+// files have leading ones). One of another shape is an Error, and so is a missing one, unless `all`
+// is false: then it is left out.
+[[nodiscard]] NamedTensors take_weights(const Graph& graph, WeightFile& file,
+                                        const std::string& name_of_file, bool all = true);
 
 // As load_weights, but every parameter must be in the file.
 void load_all_weights(Executor& executor, const std::filesystem::path& path);

@@ -78,9 +78,14 @@ class WireWriter {
     return *this;
   }
   WireWriter& bytes(unsigned field, std::string_view value) {
-    tag(field, kBytes);
-    number(value.size());
+    bytes_header(field, value.size());
     out_ += value;
+    return *this;
+  }
+  // What stands in front of `size` bytes that the caller writes elsewhere.
+  WireWriter& bytes_header(unsigned field, std::uint64_t size) {
+    tag(field, kBytes);
+    number(size);
     return *this;
   }
   WireWriter& fixed64(unsigned field, double value) {

@@ -62,7 +62,9 @@ void apply_variant(Json& json, const std::string& file) {
   merge(json, variants[key]);
 }
 
-void check(const TrainConfig& c, const std::string& file) {
+}  // namespace
+
+void check_config(const TrainConfig& c, const std::string& file) {
   require(c.target == "age" || c.target == "gender", "wrong value in ", file, ".target: '",
           c.target, "', expected age | gender");
   require(c.data.batch >= 1, "wrong value in ", file, ".data.batch: ", c.data.batch,
@@ -86,8 +88,6 @@ void check(const TrainConfig& c, const std::string& file) {
           ".solver.iter_size: ", c.solver.iter_size, ", expected 1 or more");
 }
 
-}  // namespace
-
 TrainConfig load_config(const std::filesystem::path& file,
                         const std::vector<std::string>& settings) {
   Json json = read_extended(file, 0);
@@ -100,7 +100,7 @@ TrainConfig load_config(const std::filesystem::path& file,
   }
   TrainConfig config;
   read_json(json, config, file.string());
-  check(config, file.string());
+  check_config(config, file.string());
   return config;
 }
 

@@ -62,6 +62,9 @@ struct TrainConfig {
 [[nodiscard]] TrainConfig load_config(const std::filesystem::path& file,
                                       const std::vector<std::string>& settings = {});
 
+// Error naming `file` and key for a value that no run can have.
+void check_config(const TrainConfig& config, const std::string& file);
+
 // JSON Schema of a config file.
 [[nodiscard]] Json config_schema();
 
