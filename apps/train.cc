@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "apps/common.h"
+#include "apps/fold_evaluator.h"
 #include "apps/folds.h"
 #include "apps/progress.h"
 #include "apps/resolve.h"
@@ -77,7 +78,24 @@ void report_progress(const TrainProgress& p, std::int64_t batch) {
   line << "iteration " << p.iteration << "/" << p.max_iter << std::fixed << std::setprecision(4)
        << "  loss " << p.loss << std::setprecision(3) << "  accuracy " << p.accuracy
        << std::setprecision(1) << "  " << p.images_per_s << " images/s  ETA " << eta(left);
+  if (p.evaluation) {
+    const Evaluation& e = p.evaluation->result;
+    line << std::setprecision(4) << "  evaluation: accuracy " << e.accuracy << "  1-off "
+         << e.one_off << "  loss " << e.loss << (p.evaluation->best ? "  (best)" : "");
+  }
   talk(line.str());
+}
+
+void report_end(const TrainConfig& config, const TrainResult& result) {
+  if (result.stopped_early) {
+    talk(str("stopped early at iteration ", result.iteration, ": ", config.evaluation.patience,
+             " evaluations without a better ", enum_name(config.evaluation.measure)));
+  } else if (result.iteration < config.solver.max_iter) {
+    talk(str("stopped at iteration ", result.iteration, "; go on with --resume"));
+  }
+  if (result.best_iteration >= 0)
+    talk(str("best ", enum_name(config.evaluation.measure), " ", result.best_value,
+             " at iteration ", result.best_iteration));
 }
 
 void train_fold(const Arguments& a, const TrainConfig& config, const Store& store, int fold) {
@@ -116,12 +134,13 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
       .threads = static_cast<int>(config.data.workers),
       .prefetch = static_cast<int>(std::max(config.data.prefetch, config.data.workers))};
   read_json(Json(config.data.sampling), loading.sampling, a.config + ".data.sampling");
-  fs::create_directories(folder);
-  if (common().force && !a.resume) {
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.path().filename().string().starts_with("iter_")) fs::remove(entry.path());
-    }
+  std::optional<FoldEvaluator> evaluator;
+  if (config.evaluation.interval > 0) {
+    evaluator.emplace(config, store, store.view(fold_view(config, fold, config.evaluation.split)),
+                      FoldEvaluatorOptions{.mean = mean, .limit = config.evaluation.limit});
   }
+  fs::create_directories(folder);
+  if (common().force && !a.resume) remove_snapshots(folder);
   const std::int64_t done = a.resume ? std::max<std::int64_t>(newest_snapshot(folder), 0) : 0;
   const std::int64_t batch = config.data.batch * config.solver.iter_size;
   loading.first_batch = done * config.solver.iter_size;
@@ -135,6 +154,11 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   std::optional<Progress> progress;
   TrainOptions options{.folder = folder,
                        .solver = config.solver,
+                       .evaluation = config.evaluation,
+                       .evaluate =
+                           [&](const WeightFile& model) {
+                             return evaluate(evaluator->predict(model, "the net in training"));
+                           },
                        .resume = a.resume,
                        .made_with = {{"device", device},
                                      {"precision", common().precision},
@@ -169,10 +193,7 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   progress.emplace("training", done * batch);
   const TensorView<float> images = executor.input("data");
   const std::span<float> labels = executor.input("label").span();
-  const std::int64_t reached =
-      train(executor, options, [&](std::int64_t) { loader.next(images, labels); });
-  if (reached < config.solver.max_iter)
-    talk(str("stopped at iteration ", reached, "; go on with --resume"));
+  report_end(config, train(executor, options, [&](std::int64_t) { loader.next(images, labels); }));
 }
 
 void run(const Arguments& a) {

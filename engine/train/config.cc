@@ -62,6 +62,16 @@ void apply_variant(Json& json, const std::string& file) {
   merge(json, variants[key]);
 }
 
+void check(const EvaluationParams& e, const std::string& where) {
+  require(e.interval >= 0 && e.limit >= 0 && e.patience >= 0, "wrong value in ", where,
+          ": interval ", e.interval, ", limit ", e.limit, ", patience ", e.patience,
+          ", expected 0 or more");
+  require(e.split == "val" || e.split == "test" || e.split == "train", "wrong value in ", where,
+          ".split: '", e.split, "', expected val | test | train");
+  require(e.interval > 0 || (e.patience == 0 && !e.keep_best), "wrong value in ", where,
+          ".interval: 0, expected 1 or more for patience and keep_best");
+}
+
 void check(const TrainConfig& c, const std::string& file) {
   require(c.target == "age" || c.target == "gender", "wrong value in ", file, ".target: '",
           c.target, "', expected age | gender");
@@ -84,6 +94,9 @@ void check(const TrainConfig& c, const std::string& file) {
           ", expected 1 or more");
   require(c.solver.iter_size >= 1, "wrong value in ", file,
           ".solver.iter_size: ", c.solver.iter_size, ", expected 1 or more");
+  require(c.solver.keep_last >= 0, "wrong value in ", file,
+          ".solver.keep_last: ", c.solver.keep_last, ", expected 0 (all) or more");
+  check(c.evaluation, file + ".evaluation");
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/graph/net_definition.h"
+#include "engine/train/best.h"
 #include "engine/train/solver.h"
 
 namespace fovea {
@@ -46,6 +47,7 @@ struct TrainConfig {
                               // ("msra"); empty: as the net says
   DataConfig data;
   SolverParams solver;
+  EvaluationParams evaluation;  // while training
   std::uint64_t seed = 1;
 
   template <class Self, class V>
@@ -53,7 +55,7 @@ struct TrainConfig {
     v("net", c.net), v("target", c.target), v("alignment", c.alignment),
         v("parameters", c.parameters);
     v("weights", c.weights), v("weight_filler", c.weight_filler), v("data", c.data),
-        v("solver", c.solver), v("seed", c.seed);
+        v("solver", c.solver), v("evaluation", c.evaluation), v("seed", c.seed);
   }
 };
 

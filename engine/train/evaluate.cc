@@ -1,5 +1,7 @@
 #include "engine/train/evaluate.h"
 
+#include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <cstdlib>
 
@@ -29,6 +31,24 @@ Evaluation evaluate(std::span<const int> truth, std::span<const int> predicted, 
     e.per_class_recall[c] =
         samples > 0 ? static_cast<double>(e.confusion[c][c]) / static_cast<double>(samples) : 0;
   }
+  return e;
+}
+
+std::span<const double> Predictions::row(std::size_t sample) const {
+  const auto size = static_cast<std::size_t>(classes);
+  return std::span(probabilities).subspan(sample * size, size);
+}
+
+Evaluation evaluate(const Predictions& p) {
+  std::vector<int> predicted;
+  double loss = 0;
+  for (std::size_t i = 0; i < p.truth.size(); ++i) {
+    const std::span<const double> row = p.row(i);
+    predicted.push_back(static_cast<int>(std::ranges::max_element(row) - row.begin()));
+    loss -= std::log(std::max(row[static_cast<std::size_t>(p.truth[i])], double{FLT_MIN}));
+  }
+  Evaluation e = evaluate(p.truth, predicted, p.classes);
+  if (!p.truth.empty()) e.loss = loss / static_cast<double>(p.truth.size());
   return e;
 }
 
