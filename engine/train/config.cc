@@ -138,6 +138,7 @@ NetDefinition configured_net(const TrainConfig& config, const std::filesystem::p
   if (net_file.extension() == ".json") options.parameters["classes"] = classes;
   for (const auto& [key, value] : config.parameters.items()) options.parameters[key] = value;
   NetDefinition net = load_net(net_file, options);
+  if (phase == Phase::kTrain) apply_layer_rates(net, config.layer_rates, config.freeze, "config");
   if (config.weight_filler.empty()) return net;
   FillerType type{};
   read_json(Json(config.weight_filler), type, "config.weight_filler");

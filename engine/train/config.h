@@ -12,6 +12,7 @@
 
 #include "engine/graph/net_definition.h"
 #include "engine/train/best.h"
+#include "engine/train/layer_rates.h"
 #include "engine/train/solver.h"
 
 namespace fovea {
@@ -45,6 +46,8 @@ struct TrainConfig {
   std::string weights;        // fine-tuning: copied by layer name before the first iteration
   std::string weight_filler;  // replaces every weight filler but the last layer's
                               // ("msra"); empty: as the net says
+  std::vector<LayerRate> layer_rates;  // multipliers of learning rates by layer name
+  std::vector<std::string> freeze;     // layers that stay as they are, by patterns
   DataConfig data;
   SolverParams solver;
   EvaluationParams evaluation;  // while training
@@ -54,8 +57,9 @@ struct TrainConfig {
   static void visit(Self& c, V&& v) {
     v("net", c.net), v("target", c.target), v("alignment", c.alignment),
         v("parameters", c.parameters);
-    v("weights", c.weights), v("weight_filler", c.weight_filler), v("data", c.data),
-        v("solver", c.solver), v("evaluation", c.evaluation), v("seed", c.seed);
+    v("weights", c.weights), v("weight_filler", c.weight_filler), v("layer_rates", c.layer_rates),
+        v("freeze", c.freeze), v("data", c.data), v("solver", c.solver),
+        v("evaluation", c.evaluation), v("seed", c.seed);
   }
 };
 
@@ -67,7 +71,8 @@ struct TrainConfig {
 // JSON Schema of a config file.
 [[nodiscard]] Json config_schema();
 
-// The net of a config for a phase, with the number of classes set. `net_file` is where config.net
+// The net of a config for a phase, with the number of classes set; in the train phase with the
+// config's learning rates of layers. `net_file` is where config.net
 // was found.
 [[nodiscard]] NetDefinition configured_net(const TrainConfig& config,
                                            const std::filesystem::path& net_file, Phase phase,

@@ -5,6 +5,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "engine/train/divergence.h"
 #include "kernels/cpu/sgd.h"
 
 namespace fovea {
@@ -103,7 +104,11 @@ double Solver::step(const std::function<void(std::int64_t)>& load) {
     load(sub);
     const auto key = static_cast<std::uint64_t>(iteration_ * params_.iter_size + sub);
     executor_.forward(key);
-    losses_[static_cast<std::size_t>(sub)] = executor_.loss();
+    const double loss = losses_[static_cast<std::size_t>(sub)] = executor_.loss();
+    require(std::isfinite(loss), "training diverged at iteration ", iteration_ + 1,
+            ": the loss is ", loss, "; ",
+            std::isfinite(loss) ? "" : where_not_finite(executor_, key),
+            " (a smaller base_lr may help)");
     executor_.backward(key);
     if (params_.iter_size > 1) accumulate(sub == 0);
   }
@@ -114,6 +119,7 @@ double Solver::step(const std::function<void(std::int64_t)>& load) {
 
 void Solver::accumulate(bool first) {
   for (std::size_t k = 0; k < accumulated_.size(); ++k) {
+    if (executor_.param_info(k).lr_mult == 0) continue;  // frozen
     OnHost from(executor_.device(), executor_.packed_grad(k));
     const std::span<const float> gradient = from.span();
     const std::span<float> sum = accumulated_[k].span();

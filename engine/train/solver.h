@@ -71,7 +71,8 @@ class Solver {
   Solver(Executor& executor, const SolverParams& params);
 
   // One iteration: calls load(sub_batch) to fill the inputs, forward, backward, update. Returns the
-  // mean loss over the sub-batches before the update.
+  // mean loss over the sub-batches before the update. Error when a loss is infinite or NaN, naming
+  // the layer where that began; the parameters are then as before.
   double step(const std::function<void(std::int64_t sub_batch)>& load);
 
   [[nodiscard]] std::int64_t iteration() const { return iteration_; }

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
+
+#include "engine/train/divergence.h"
 
 namespace fovea {
 namespace {
@@ -40,8 +41,6 @@ class Run {
       const double loss =
           solver_.step([&](std::int64_t sub) { load_(solver_.iteration() * p.iter_size + sub); });
       const std::int64_t done = solver_.iteration();
-      require(std::isfinite(loss), "training diverged at iteration ", done, ": the loss is ", loss,
-              "; a smaller base_lr may help");
       if (options_.tick) options_.tick(done, loss);
       const bool evaluating = due(options_.evaluation.interval);
       if (evaluating || due(p.display)) log_progress(loss, evaluating);
@@ -95,16 +94,21 @@ class Run {
     return measured;
   }
 
+  // Error rather than a snapshot that nobody can go on from.
   [[nodiscard]] WeightFile present_model() const {
     WeightFile model = options_.model;
     model.metadata["iteration"] = str(solver_.iteration());
     append_weights(executor_, model);
+    const std::string bad = tensor_not_finite(model);
+    require(bad.empty(), "training diverged by iteration ", solver_.iteration(), ": the parameter ",
+            bad, " is not finite (a smaller base_lr may help)");
     return model;
   }
 
   // State first: a snapshot counts only when its weights are there too.
   void snapshot() {
     const std::int64_t iteration = solver_.iteration();
+    const WeightFile model = present_model();
     WeightFile state{
         .tensors = {},
         .metadata = {{"iteration", str(iteration)}, {"made_with", options_.made_with.dump()}}};
@@ -116,7 +120,7 @@ class Run {
     const fs::path state_file = snapshot_path(options_.folder, iteration, ".state");
     write_safetensors(state_file, state);
     try {
-      write_safetensors(snapshot_path(options_.folder, iteration, ".safetensors"), present_model());
+      write_safetensors(snapshot_path(options_.folder, iteration, ".safetensors"), model);
     } catch (...) {
       std::error_code ignored;
       fs::remove(state_file, ignored);
