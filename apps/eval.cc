@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 struct Arguments {
   std::string config, store, fold = "0", weights, split = "test", crops = "oversample",
                              snapshot = "newest";
+  bool expected = false;
 };
 
 struct FoldResult {
@@ -34,7 +35,8 @@ fs::path snapshot_of(const fs::path& weights, int fold, const std::string& which
   const std::int64_t newest = newest_snapshot(folder);
   require(newest >= 0, "no snapshot in ", folder.string(),
           ", expected iter_<N>.safetensors with its .state");
-  return snapshot_path(folder, newest, ".safetensors");
+  return which == "average" ? average_path(folder, newest)
+                            : snapshot_path(folder, newest, ".safetensors");
 }
 
 // A model that says its crop is fed with that, whatever the config says.
@@ -60,7 +62,12 @@ FoldResult evaluate_fold(const Arguments& a, const TrainConfig& config, const St
   return result;
 }
 
-Json to_json(const std::vector<FoldResult>& folds, bool oversample) {
+void add_expected(Json& fold, const ExpectedValue& e, const std::string& suffix) {
+  fold["accuracy_expected" + suffix] = e.accuracy, fold["one_off_expected" + suffix] = e.one_off;
+  fold["mae_expected" + suffix] = e.mae;
+}
+
+Json to_json(const std::vector<FoldResult>& folds, bool oversample, bool expected) {
   Json list = Json::array();
   std::map<std::string, std::vector<double>> values;
   for (const FoldResult& f : folds) {
@@ -72,6 +79,8 @@ Json to_json(const std::vector<FoldResult>& folds, bool oversample) {
       fold["accuracy_oversample"] = f.oversample.accuracy,
       fold["one_off_oversample"] = f.oversample.one_off;
     fold["mae"] = f.single.mae;
+    if (expected) add_expected(fold, f.single.expected, "");
+    if (expected && oversample) add_expected(fold, f.oversample.expected, "_oversample");
     for (const auto& [key, value] : fold.items()) {
       if (value.is_number_float()) values[key].push_back(value.get<double>());
     }
@@ -83,6 +92,17 @@ Json to_json(const std::vector<FoldResult>& folds, bool oversample) {
   for (const auto& [key, series] : values)
     mean[key] = spread(series).mean, deviation[key] = spread(series).std;
   return {{"folds", list}, {"mean", mean}, {"std", deviation}};
+}
+
+void print_expected(const Json& fold) {
+  for (const std::string suffix : {"", "_oversample"}) {
+    if (!fold.contains("mae_expected" + suffix)) continue;
+    std::cout << "fold " << fold["fold"] << ", expected class"
+              << (suffix.empty() ? "" : ", 10-crop") << ": accuracy "
+              << fold["accuracy_expected" + suffix].get<double>() << ", 1-off "
+              << fold["one_off_expected" + suffix].get<double>() << ", MAE "
+              << fold["mae_expected" + suffix].get<double>() << '\n';
+  }
 }
 
 void print_table(const std::vector<FoldResult>& folds, const Json& json) {
@@ -101,6 +121,7 @@ void print_table(const std::vector<FoldResult>& folds, const Json& json) {
     std::cout << "mean   " << json["mean"]["accuracy"].get<double>() << " +- "
               << json["std"]["accuracy"].get<double>() << '\n';
   }
+  for (const Json& f : json["folds"]) print_expected(f);
   std::cout << "\nconfusion of fold " << folds[0].fold
             << " (rows: true class, columns: predicted)\n";
   for (std::size_t t = 0; t < folds[0].classes.size(); ++t) {
@@ -117,7 +138,7 @@ void run(const Arguments& a) {
   std::vector<FoldResult> folds;
   for (const int fold : chosen_folds(store, config, a.fold))
     folds.push_back(evaluate_fold(a, config, store, fold));
-  const Json json = to_json(folds, a.crops == "oversample");
+  const Json json = to_json(folds, a.crops == "oversample", a.expected);
   common().json ? print_json(json) : print_table(folds, json);
 }
 
@@ -132,8 +153,10 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--weights", a->weights, "snapshot, or the folder that `fovea train` wrote")
       ->required();
   command
-      ->add_option("--snapshot", a->snapshot, "of a folder: newest | best (evaluation.keep_best)")
-      ->check(CLI::IsMember({"newest", "best"}))
+      ->add_option(
+          "--snapshot", a->snapshot,
+          "of a folder: newest | best (evaluation.keep_best) | average (of the newest, solver.ema)")
+      ->check(CLI::IsMember({"newest", "best", "average"}))
       ->capture_default_str();
   command->add_option("--split", a->split, "test | val | train")
       ->check(CLI::IsMember({"test", "val", "train"}))
@@ -141,6 +164,8 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--crops", a->crops, "center | oversample (both) | legacy-single")
       ->check(CLI::IsMember({"center", "oversample", "legacy-single"}))
       ->capture_default_str();
+  command->add_flag("--expected", a->expected,
+                    "also by the expected class: its MAE, and accuracy by rounding it");
   command->footer(
       "Example: fovea eval configs/demo.json --data faces.fovea --fold 0 --weights runs/demo");
   command->callback([a] { run(*a); });

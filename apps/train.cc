@@ -59,6 +59,18 @@ WeightFile model_of(const TrainConfig& config, const fs::path& net_file, const L
   return model;
 }
 
+// The config with the class weights that it asks for.
+TrainConfig with_class_weights(TrainConfig config, const View& view, const LabelColumn& column) {
+  if (config.loss.weighting != "balanced") return config;
+  std::vector<std::int64_t> counts(column.classes.size());
+  for (const std::uint32_t record : view.records) {
+    const int label = column.values[record];
+    if (label >= 0) ++counts[static_cast<std::size_t>(label)];
+  }
+  config.loss.class_weights = balanced_class_weights(counts);
+  return config;
+}
+
 void print_report(const WeightReport& report, const std::string& file) {
   talk(str("weights from ", file, ": ", report.matched.size(), " matched, ", report.missing.size(),
            " missing, ", report.unused.size(), " unused"));
@@ -104,8 +116,8 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   const View& view = store.view(fold_view(config, fold, "train"));
   const LabelColumn& column = store.columns()[static_cast<std::size_t>(view.target)];
   const auto classes = static_cast<std::int64_t>(column.classes.size());
-  const NetDefinition net =
-      configured_net(config, net_file, Phase::kTrain, config.data.batch, classes);
+  const NetDefinition net = configured_net(with_class_weights(config, view, column), net_file,
+                                           Phase::kTrain, config.data.batch, classes);
   const std::string scores = scores_blob(net);
   ExecutorOptions execution = resolve_execution();
   const std::string device = execution.device;
@@ -170,6 +182,8 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
                        .model = model_of(config, net_file, column, std::move(mean)),
                        .description = {{"net", config.net},
                                        {"view", view.name},
+                                       {"store", fs::path(a.store).filename().string()},
+                                       {"fold", fold},
                                        {"seed", config.seed},
                                        {"device", device},
                                        {"precision", common().precision},

@@ -12,6 +12,8 @@ double value_of(Measure measure, const Evaluation& e) {
       return e.mae;
     case Measure::kLoss:
       return e.loss;
+    case Measure::kExpectedMae:
+      return e.expected.mae;
   }
   return 0;
 }

@@ -10,12 +10,14 @@
 namespace fovea {
 
 // What "better" means: more accuracy or one_off, less of the rest.
-enum class Measure { kAccuracy, kOneOff, kMae, kLoss };
+enum class Measure { kAccuracy, kOneOff, kMae, kLoss, kExpectedMae };
 template <>
-inline constexpr EnumTable<Measure, 4> enum_names<Measure>{{{"accuracy", Measure::kAccuracy},
-                                                            {"one_off", Measure::kOneOff},
-                                                            {"mae", Measure::kMae},
-                                                            {"loss", Measure::kLoss}}};
+inline constexpr EnumTable<Measure, 5> enum_names<Measure>{
+    {{"accuracy", Measure::kAccuracy},
+     {"one_off", Measure::kOneOff},
+     {"mae", Measure::kMae},
+     {"loss", Measure::kLoss},
+     {"expected_mae", Measure::kExpectedMae}}};
 [[nodiscard]] double value_of(Measure measure, const Evaluation& evaluation);
 
 struct EvaluationParams {
@@ -24,12 +26,13 @@ struct EvaluationParams {
   std::int64_t limit = 0;     // images at most, drawn once by the seed; 0: all
   Measure measure = Measure::kAccuracy;
   bool keep_best = false;     // best.safetensors: the weights of the best evaluation so far
+  bool average = false;       // evaluate, and keep, the average of the weights (solver.ema)
   std::int64_t patience = 0;  // stop after so many evaluations without a better one; 0: never
 
   template <class Self, class V>
   static void visit(Self& p, V&& v) {
     v("interval", p.interval), v("split", p.split), v("limit", p.limit), v("measure", p.measure),
-        v("keep_best", p.keep_best), v("patience", p.patience);
+        v("keep_best", p.keep_best), v("average", p.average), v("patience", p.patience);
   }
 };
 

@@ -16,6 +16,12 @@ struct Predictions {
   [[nodiscard]] std::span<const double> row(std::size_t sample) const;
 };
 
+// Of the expected class sum_c c p(c), as age is best read from ordered classes (Rothe et al. 2015,
+// "DEX"): its mean distance from the true class, and what it gives when it is rounded (halves up).
+struct ExpectedValue {
+  double mae = 0, accuracy = 0, one_off = 0;
+};
+
 // Classes are ordered, so that neighbours are "one off".
 struct Evaluation {
   std::int64_t count = 0;
@@ -23,6 +29,7 @@ struct Evaluation {
   double one_off = 0;                                // share of predictions at most one class away
   double mae = 0;                                    // mean distance in classes
   double loss = 0;                                   // mean -log p(true class); 0 without p
+  ExpectedValue expected;                            // zeros without p
   std::vector<double> per_class_recall;              // 0 where a class has no sample
   std::vector<std::vector<std::int64_t>> confusion;  // [true][predicted]
 };

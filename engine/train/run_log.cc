@@ -46,6 +46,8 @@ Json to_json(const MeasuredProgress& measured, const std::string& split) {
           {"one_off", e.one_off},
           {"mae", e.mae},
           {"loss", e.loss},
+          {"expected_mae", e.expected.mae},
+          {"expected_accuracy", e.expected.accuracy},
           {"per_class_recall", e.per_class_recall},
           {"confusion", e.confusion},
           {"best", measured.best}};
@@ -107,6 +109,7 @@ void RunLog::add(const TrainProgress& p) const {
     scalars.push_back({"eval/one_off", static_cast<float>(e.one_off)});
     scalars.push_back({"eval/mae", static_cast<float>(e.mae)});
     scalars.push_back({"eval/loss", static_cast<float>(e.loss)});
+    scalars.push_back({"eval/expected_mae", static_cast<float>(e.expected.mae)});
     texts.push_back({"eval/confusion", confusion_table(e.confusion)});
   }
   events_.add(p.iteration, scalars, texts);

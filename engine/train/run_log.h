@@ -1,8 +1,9 @@
 // What a training run writes down while it goes: log.jsonl (first line: the run's description),
 // log.csv and TensorBoard events, one entry for every display interval and every evaluation, each
 // on disk when add() returns. An evaluation is a key of its entry, log.jsonl's "evaluation":
-// {"split", "count", "accuracy", "one_off", "mae", "loss", "per_class_recall", "confusion",
-// "best"}, columns eval_* of log.csv (confusion rows between ';'), tags eval/* of TensorBoard.
+// {"split", "count", "accuracy", "one_off", "mae", "loss", "expected_mae",
+// "expected_accuracy", "per_class_recall", "confusion", "best"}, columns eval_* of log.csv
+// (confusion rows between ';'), tags eval/* of TensorBoard.
 #pragma once
 
 #include <cstdint>

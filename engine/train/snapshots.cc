@@ -49,6 +49,10 @@ fs::path snapshot_path(const fs::path& folder, std::int64_t iteration, const cha
   return folder / str("iter_", iteration, extension);
 }
 
+fs::path average_path(const fs::path& folder, std::int64_t iteration) {
+  return folder / str("ema_", iteration, ".safetensors");
+}
+
 fs::path best_path(const fs::path& folder) { return folder / "best.safetensors"; }
 
 std::int64_t newest_snapshot(const fs::path& folder) {
@@ -63,7 +67,8 @@ void require_no_snapshots(const fs::path& folder) {
 
 void remove_snapshots(const fs::path& folder) {
   for (const fs::path& file : files_of(folder)) {
-    if (file.filename().string().starts_with("iter_") || file == best_path(folder))
+    const std::string name = file.filename().string();
+    if (name.starts_with("iter_") || name.starts_with("ema_") || file == best_path(folder))
       fs::remove(file);
   }
 }
@@ -73,17 +78,18 @@ void keep_newest_snapshots(const fs::path& folder, std::int64_t count) {
   if (std::ssize(pairs) < count) return;
   const std::int64_t oldest = *std::next(pairs.begin(), count - 1);
   for (const fs::path& file : files_of(folder)) {
-    for (const char* extension : {".safetensors", ".state"}) {
-      const std::int64_t iteration = iteration_of(file, "iter_", extension);
-      if (iteration >= 0 && iteration < oldest) fs::remove(file);
-    }
+    const std::int64_t iteration = std::max({iteration_of(file, "iter_", ".safetensors"),
+                                             iteration_of(file, "iter_", ".state"),
+                                             iteration_of(file, "ema_", ".safetensors")});
+    if (iteration >= 0 && iteration < oldest) fs::remove(file);
   }
 }
 
 void remove_unfinished_snapshots(const fs::path& folder) {
   for (const fs::path& file : files_of(folder)) {
     const std::string name = file.filename().string();
-    const bool snapshot = name.starts_with("iter_") || name.starts_with("best.");
+    const bool snapshot =
+        name.starts_with("iter_") || name.starts_with("ema_") || name.starts_with("best.");
     if (snapshot && name.find(".tmp") != std::string::npos) fs::remove(file);
   }
 }

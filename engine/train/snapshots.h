@@ -1,5 +1,6 @@
 // The snapshots of a run's folder: iter_<N>.safetensors (weights and everything a model needs) with
-// iter_<N>.state (what else resuming needs). Only a pair counts.
+// iter_<N>.state (what else resuming needs). Only a pair counts. A run that averages its weights
+// also has ema_<N>.safetensors, a model like the other.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,9 @@ namespace fovea {
 
 // The newest iteration of which weights and state are both there; -1 = none.
 [[nodiscard]] std::int64_t newest_snapshot(const std::filesystem::path& folder);
+
+[[nodiscard]] std::filesystem::path average_path(const std::filesystem::path& folder,
+                                                 std::int64_t iteration);
 
 // Weights of the best evaluation, where the run keeps them.
 [[nodiscard]] std::filesystem::path best_path(const std::filesystem::path& folder);

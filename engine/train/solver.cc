@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "engine/train/divergence.h"
+#include "engine/train/on_host.h"
 #include "kernels/cpu/sgd.h"
 
 namespace fovea {
@@ -64,29 +65,6 @@ float learning_rate(const SolverParams& p, std::int64_t iteration, int& step) {
   }
   return p.base_lr;
 }
-
-namespace {
-
-// A parameter or gradient on the host: the executor's memory itself, or a copy of it.
-class OnHost {
- public:
-  OnHost(Device& device, std::span<float> values) : device_(device), values_(values) {
-    if (device.host_memory()) return;
-    copy_.resize(values.size());
-    device.download(copy_.data(), values.data(), values.size_bytes());
-  }
-  [[nodiscard]] std::span<float> span() { return copy_.empty() ? values_ : std::span(copy_); }
-  void write_back() {
-    if (!copy_.empty()) device_.upload(values_.data(), copy_.data(), values_.size_bytes());
-  }
-
- private:
-  Device& device_;
-  std::span<float> values_;
-  std::vector<float> copy_;
-};
-
-}  // namespace
 
 Solver::Solver(Executor& executor, const SolverParams& params)
     : executor_(executor), params_(params) {

@@ -44,6 +44,7 @@ struct SolverParams {
   float clip_gradients = -1;  // <= 0: off
   std::int64_t snapshot = 1000, display = 20;
   std::int64_t keep_last = 0;  // newest snapshots that stay; 0: all (not in Caffe)
+  float ema = 0;  // decay of an average of the weights over the run, 0: none (not in Caffe)
 
   template <class Self, class V>
   static void visit(Self& p, V&& v) {
@@ -54,7 +55,7 @@ struct SolverParams {
     v("weight_decay", p.weight_decay), v("regularization", p.regularization),
         v("iter_size", p.iter_size);
     v("clip_gradients", p.clip_gradients), v("snapshot", p.snapshot), v("display", p.display),
-        v("keep_last", p.keep_last);
+        v("keep_last", p.keep_last), v("ema", p.ema);
   }
 };
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "engine/train/divergence.h"
+#include "engine/train/weight_average.h"
 
 namespace fovea {
 namespace {
@@ -30,6 +32,7 @@ class Run {
         load_(load),
         solver_(executor, options.solver),
         best_(options.evaluation),
+        average_(start_average()),
         resumed_at_(options.resume ? restore() : 0),
         log_(options.folder, options.description, resumed_at_,
              options.evaluation.interval > 0 ? options.evaluation.split : "") {}
@@ -41,6 +44,7 @@ class Run {
       const double loss =
           solver_.step([&](std::int64_t sub) { load_(solver_.iteration() * p.iter_size + sub); });
       const std::int64_t done = solver_.iteration();
+      if (average_) average_->update(done);
       if (options_.tick) options_.tick(done, loss);
       const bool evaluating = due(options_.evaluation.interval);
       if (evaluating || due(p.display)) log_progress(loss, evaluating);
@@ -81,7 +85,7 @@ class Run {
   }
 
   MeasuredProgress evaluate_now() {
-    WeightFile model = present_model();
+    WeightFile model = options_.evaluation.average ? averaged_model() : present_model();
     MeasuredProgress measured{.result = options_.evaluate(model)};
     measured.best = best_.add(solver_.iteration(), measured.result);
     if (measured.best && options_.evaluation.keep_best) {
@@ -94,11 +98,29 @@ class Run {
     return measured;
   }
 
-  // Error rather than a snapshot that nobody can go on from.
+  [[nodiscard]] std::optional<WeightAverage> start_average() const {
+    if (options_.solver.ema <= 0) return std::nullopt;
+    return WeightAverage(executor_, options_.solver.ema);
+  }
+
   [[nodiscard]] WeightFile present_model() const {
+    WeightFile model = bare_model();
+    append_weights(executor_, model);
+    return checked(std::move(model));
+  }
+  [[nodiscard]] WeightFile averaged_model() const {
+    WeightFile model = bare_model();
+    model.metadata["averaged"] = str(options_.solver.ema);
+    average_->append(model);
+    return checked(std::move(model));
+  }
+  [[nodiscard]] WeightFile bare_model() const {
     WeightFile model = options_.model;
     model.metadata["iteration"] = str(solver_.iteration());
-    append_weights(executor_, model);
+    return model;
+  }
+  // Error rather than a snapshot that nobody can go on from.
+  [[nodiscard]] WeightFile checked(WeightFile model) const {
     const std::string bad = tensor_not_finite(model);
     require(bad.empty(), "training diverged by iteration ", solver_.iteration(), ": the parameter ",
             bad, " is not finite (a smaller base_lr may help)");
@@ -119,11 +141,13 @@ class Run {
     }
     const fs::path state_file = snapshot_path(options_.folder, iteration, ".state");
     write_safetensors(state_file, state);
+    const fs::path average_file = average_path(options_.folder, iteration);
     try {
+      if (average_) write_safetensors(average_file, averaged_model());
       write_safetensors(snapshot_path(options_.folder, iteration, ".safetensors"), model);
     } catch (...) {
       std::error_code ignored;
-      fs::remove(state_file, ignored);
+      fs::remove(state_file, ignored), fs::remove(average_file, ignored);
       throw;
     }
     last_snapshot_ = iteration;
@@ -154,6 +178,10 @@ class Run {
       histories.push_back(history->values);
     }
     solver_.restore(iteration, histories);
+    if (average_) {
+      const fs::path file = average_path(options_.folder, iteration);
+      average_->restore(read_safetensors(file), file.string());
+    }
     last_snapshot_ = iteration;
     return iteration;
   }
@@ -163,6 +191,7 @@ class Run {
   const LoadBatch& load_;
   Solver solver_;
   BestSoFar best_;
+  std::optional<WeightAverage> average_;
   std::int64_t last_snapshot_ = -1, resumed_at_;
   RunLog log_;
   Clock::time_point since_;  // when, and at which iteration, counting images per second began

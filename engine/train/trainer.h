@@ -2,8 +2,8 @@
 //
 // A folder holds the snapshots of snapshots.h, each file written whole or not at all, and the logs
 // of run_log.h. Batches, dropout and learning rates are functions of the iteration, and what is not
-// (momentum, the best evaluation so far) is in the state, so a run that is killed at any moment and
-// resumed from its newest pair gives the same bits as one that was not.
+// (momentum, averaged weights, the best evaluation so far) is in the snapshot, so a run that is
+// killed at any moment and resumed from its newest pair gives the same bits as one that was not.
 #pragma once
 
 #include <atomic>

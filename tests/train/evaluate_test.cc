@@ -47,5 +47,15 @@ TEST(Evaluate, ProbabilitiesGiveTheFirstMostProbableClassAndTheLoss) {
   EXPECT_DOUBLE_EQ(e.loss, (std::log(2.0) + std::log(4.0) - std::log(0.75)) / 3);
 }
 
+TEST(Evaluate, TheExpectedClassIsMeasuredAndRounded) {
+  // Expected classes 0.5 (rounds to 1), 1.25, 2.
+  const Predictions p{
+      .classes = 3, .truth = {0, 1, 0}, .probabilities = {0.5, 0.5, 0, 0.25, 0.25, 0.5, 0, 0, 1}};
+  const Evaluation e = evaluate(p);
+  EXPECT_DOUBLE_EQ(e.expected.mae, (0.5 + 0.25 + 2) / 3);
+  EXPECT_DOUBLE_EQ(e.expected.accuracy, 1.0 / 3);
+  EXPECT_DOUBLE_EQ(e.expected.one_off, 2.0 / 3);
+}
+
 }  // namespace
 }  // namespace fovea
