@@ -38,6 +38,7 @@ void add_eval_command(CLI::App& app);
 void add_net_commands(CLI::App& app);
 void add_forward_command(CLI::App& app);
 void add_predict_command(CLI::App& app);
+void add_model_commands(CLI::App& app);
 void add_relevance_command(CLI::App& app);
 void add_relevance_evaluate_command(CLI::App& relevance);
 void add_bench_commands(CLI::App& app);
