@@ -3,15 +3,14 @@
 
 #include <csignal>
 #include <filesystem>
-#include <iomanip>
 #include <iostream>
 #include <optional>
 
 #include "apps/common.h"
 #include "apps/fold_evaluator.h"
 #include "apps/folds.h"
-#include "apps/progress.h"
 #include "apps/resolve.h"
+#include "apps/train_view.h"
 #include "data/loader.h"
 #include "data/mean.h"
 #include "engine/core/file.h"
@@ -78,24 +77,26 @@ void print_report(const WeightReport& report, const std::string& file) {
   for (const auto& name : report.unused) talk("  unused:  " + name);
 }
 
-std::string eta(double seconds) {
-  const auto whole = static_cast<std::int64_t>(seconds);
-  return str(whole / 3600, ":", std::setw(2), std::setfill('0'), whole / 60 % 60, ":", std::setw(2),
-             whole % 60);
-}
-
-void report_progress(const TrainProgress& p, std::int64_t batch) {
-  const double left = static_cast<double>((p.max_iter - p.iteration) * batch) / p.images_per_s;
-  std::ostringstream line;
-  line << "iteration " << p.iteration << "/" << p.max_iter << std::fixed << std::setprecision(4)
-       << "  loss " << p.loss << std::setprecision(3) << "  accuracy " << p.accuracy
-       << std::setprecision(1) << "  " << p.images_per_s << " images/s  ETA " << eta(left);
-  if (p.evaluation) {
-    const Evaluation& e = p.evaluation->result;
-    line << std::setprecision(4) << "  evaluation: accuracy " << e.accuracy << "  1-off "
-         << e.one_off << "  loss " << e.loss << (p.evaluation->best ? "  (best)" : "");
-  }
-  talk(line.str());
+LoaderOptions loading_of(const Arguments& a, const TrainConfig& config, const View& view,
+                         const Tensor<float>& mean) {
+  LoaderOptions loading{
+      .view = std::string(view.name),
+      .batch = static_cast<int>(config.data.batch),
+      .transform = {.crop = static_cast<int>(config.data.crop),
+                    .mean = mean,
+                    .scale = config.data.scale},
+      .crops = Crops::kRandom,
+      .mirror = config.data.mirror,
+      .class_weights = config.data.class_weights,
+      .augment = {.rotation = config.data.rotation,
+                  .zoom = config.data.zoom,
+                  .brightness = config.data.brightness,
+                  .colour = config.data.colour},
+      .seed = config.seed,
+      .threads = static_cast<int>(config.data.workers),
+      .prefetch = static_cast<int>(std::max(config.data.prefetch, config.data.workers))};
+  read_json(Json(config.data.sampling), loading.sampling, a.config + ".data.sampling");
+  return loading;
 }
 
 void report_end(const TrainConfig& config, const TrainResult& result) {
@@ -129,23 +130,7 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
                  config.weights);
 
   Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
-  LoaderOptions loading{
-      .view = std::string(view.name),
-      .batch = static_cast<int>(config.data.batch),
-      .transform = {.crop = static_cast<int>(config.data.crop),
-                    .mean = mean,
-                    .scale = config.data.scale},
-      .crops = Crops::kRandom,
-      .mirror = config.data.mirror,
-      .class_weights = config.data.class_weights,
-      .augment = {.rotation = config.data.rotation,
-                  .zoom = config.data.zoom,
-                  .brightness = config.data.brightness,
-                  .colour = config.data.colour},
-      .seed = config.seed,
-      .threads = static_cast<int>(config.data.workers),
-      .prefetch = static_cast<int>(std::max(config.data.prefetch, config.data.workers))};
-  read_json(Json(config.data.sampling), loading.sampling, a.config + ".data.sampling");
+  LoaderOptions loading = loading_of(a, config, view, mean);
   std::optional<FoldEvaluator> evaluator;
   if (config.evaluation.interval > 0) {
     evaluator.emplace(config, store, store.view(fold_view(config, fold, config.evaluation.split)),
@@ -163,51 +148,48 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
     for (const StepInfo& step : executor.steps()) measured += step.implementation + " ";
   }
   Loader loader(store, loading);
-  std::optional<Progress> progress;
-  TrainOptions options{.folder = folder,
-                       .solver = config.solver,
-                       .evaluation = config.evaluation,
-                       .evaluate =
-                           [&](const WeightFile& model) {
-                             return evaluate(evaluator->predict(model, "the net in training"));
-                           },
-                       .resume = a.resume,
-                       .made_with = {{"device", device},
-                                     {"precision", common().precision},
-                                     {"engine", common().engine},
-                                     {"measured", measured},
-                                     {"threads", omp_get_max_threads()},
-                                     {"arithmetic", cpu::arithmetic_description()}},
-                       .resume_anyway = common().force,
-                       .model = model_of(config, net_file, column, std::move(mean)),
-                       .description = {{"net", config.net},
-                                       {"view", view.name},
-                                       {"store", fs::path(a.store).filename().string()},
-                                       {"fold", fold},
-                                       {"seed", config.seed},
-                                       {"device", device},
-                                       {"precision", common().precision},
-                                       {"engine", common().engine},
-                                       {"threads", omp_get_max_threads()},
-                                       {"ranks", 1}},
-                       .scores = scores,
-                       .report =
-                           [&](const TrainProgress& p) {
-                             if (!progress->enabled()) report_progress(p, batch);
-                           },
-                       .tick =
-                           [&](std::int64_t iteration, double loss) {
-                             progress->update(iteration * batch, config.solver.max_iter * batch,
-                                              str("loss ", std::setprecision(4), loss));
-                           },
-                       .stop = &interrupted};
+  std::optional<TrainView> shown;
+  TrainOptions options{
+      .folder = folder,
+      .solver = config.solver,
+      .evaluation = config.evaluation,
+      .evaluate =
+          [&](const WeightFile& model) {
+            return evaluate(evaluator->predict(model, "the net in training"));
+          },
+      .resume = a.resume,
+      .made_with = {{"device", device},
+                    {"precision", common().precision},
+                    {"engine", common().engine},
+                    {"measured", measured},
+                    {"threads", omp_get_max_threads()},
+                    {"arithmetic", cpu::arithmetic_description()}},
+      .resume_anyway = common().force,
+      .model = model_of(config, net_file, column, std::move(mean)),
+      .description = {{"net", config.net},
+                      {"view", view.name},
+                      {"store", fs::path(a.store).filename().string()},
+                      {"fold", fold},
+                      {"seed", config.seed},
+                      {"device", device},
+                      {"precision", common().precision},
+                      {"engine", common().engine},
+                      {"threads", omp_get_max_threads()},
+                      {"ranks", 1}},
+      .scores = scores,
+      .report = [&](const TrainProgress& p) { shown->report(p); },
+      .tick = [&](std::int64_t iteration, double loss) { shown->tick(iteration, loss); },
+      .stop = &interrupted};
   talk(str("training ", config.net, " on ", view.name, ": ", view.records.size(), " images, ",
            classes, " classes, device ", device, ", ", common().precision, ", engine ",
            common().engine, ", ", omp_get_max_threads(), " threads, seed ", config.seed));
-  progress.emplace("training", done * batch);
+  shown.emplace(done, config.solver.max_iter, batch);
   const TensorView<float> images = executor.input("data");
   const std::span<float> labels = executor.input("label").span();
-  report_end(config, train(executor, options, [&](std::int64_t) { loader.next(images, labels); }));
+  const TrainResult result =
+      train(executor, options, [&](std::int64_t) { loader.next(images, labels); });
+  shown.reset();
+  report_end(config, result);
 }
 
 void run(const Arguments& a) {
