@@ -41,6 +41,7 @@ void add_import_commands(CLI::App& app);
 void add_import_solver_command(CLI::App& import);  // one of its subcommands
 void add_export_commands(CLI::App& app);
 void add_predict_command(CLI::App& app);
+void add_model_commands(CLI::App& app);
 void add_relevance_command(CLI::App& app);
 void add_relevance_evaluate_command(CLI::App& relevance);
 void add_bench_commands(CLI::App& app);

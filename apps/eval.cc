@@ -1,18 +1,14 @@
 // `fovea eval`: fold accuracy and 1-off accuracy, single crop and 10-crop.
-#include <algorithm>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <map>
 
 #include "apps/common.h"
+#include "apps/fold_evaluator.h"
 #include "apps/folds.h"
 #include "apps/resolve.h"
-#include "data/batch_source.h"
-#include "engine/io/weights.h"
-#include "engine/train/config.h"
-#include "engine/train/evaluate.h"
-#include "engine/train/trainer.h"
+#include "engine/train/snapshots.h"
 
 namespace fovea::apps {
 namespace {
@@ -20,7 +16,9 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Arguments {
-  std::string config, store, fold = "0", weights, split = "test", crops = "oversample";
+  std::string config, store, fold = "0", weights, split = "test", crops = "oversample",
+                             snapshot = "newest";
+  bool expected = false;
 };
 
 struct FoldResult {
@@ -29,72 +27,30 @@ struct FoldResult {
   std::vector<std::string> classes;
 };
 
-// FILE as it is; of a folder the newest snapshot in it or in its fold<K>/.
-fs::path snapshot_of(const fs::path& weights, int fold) {
+// FILE as it is; of a folder the newest snapshot, or the best, in it or in its fold<K>/.
+fs::path snapshot_of(const fs::path& weights, int fold, const std::string& which) {
   if (!fs::is_directory(weights)) return weights;
   const fs::path inner = weights / str("fold", fold), folder = fs::exists(inner) ? inner : weights;
+  if (which == "best") return best_path(folder);
   const std::int64_t newest = newest_snapshot(folder);
   require(newest >= 0, "no snapshot in ", folder.string(),
           ", expected iter_<N>.safetensors with its .state");
-  return folder / str("iter_", newest, ".safetensors");
-}
-
-// Mean class probabilities over the crops of every record, then the most probable class (the first
-// among equals).
-std::vector<int> predict(Executor& executor, const BatchSource& source, std::vector<int>& truth) {
-  const std::int64_t records = source.options().batch, images = source.batch_shape().n(),
-                     crops = images / records;
-  const TensorView<float> input = executor.input("data");
-  std::vector<float> labels(static_cast<std::size_t>(records));
-  std::vector<int> predicted;
-  truth.clear();
-  for (std::int64_t batch = 0; batch < source.batches_per_epoch(); ++batch) {
-    source.load(batch, input, labels);
-    executor.forward();
-    const Tensor<float> p = executor.tensor(executor.graph().nodes.back().tops[0]);
-    for (std::int64_t r = 0; r < records && std::ssize(truth) < source.epoch_size(); ++r) {
-      std::vector<double> sum(static_cast<std::size_t>(p.shape.c()));
-      for (std::int64_t i = r * crops; i < (r + 1) * crops; ++i) {
-        for (std::size_t c = 0; c < sum.size(); ++c)
-          sum[c] += static_cast<double>(p.view()(i, static_cast<std::int64_t>(c)));
-      }
-      predicted.push_back(static_cast<int>(std::max_element(sum.begin(), sum.end()) - sum.begin()));
-      truth.push_back(static_cast<int>(labels[static_cast<std::size_t>(r)]));
-    }
-  }
-  return predicted;
+  return which == "average" ? average_path(folder, newest)
+                            : snapshot_path(folder, newest, ".safetensors");
 }
 
 // A model that says its crop is fed with that, whatever the config says.
 Evaluation evaluate_crops(TrainConfig config, const Store& store, const View& view,
                           const Model& model, Crops crops) {
   if (model.crop > 0) config.data.crop = model.crop;
-  const int classes =
-      static_cast<int>(store.columns()[static_cast<std::size_t>(view.target)].classes.size());
-  const int records = crops == Crops::kOversample ? 4 : 32;
-  const BatchSource source(store, {.view = std::string(view.name),
-                                   .batch = records,
-                                   .transform = {.crop = static_cast<int>(config.data.crop),
-                                                 .mean = model.mean,
-                                                 .scale = config.data.scale},
-                                   .crops = crops});
-  const NetDefinition net = configured_net(config, resolve_net(config.net), Phase::kDeploy,
-                                           source.batch_shape().n(), classes);
-  // The main head is the last layer of every net of the study.
-  const Graph graph = build_graph(net);
-  Executor executor(prune_to(graph, {graph.nodes.back().tops[0]}), resolve_execution());
-  const WeightReport report = load_weights(executor, model.file, model.path);
-  require(report.missing.empty(), "missing weights in ", model.path, ": ",
-          report.missing.empty() ? "" : report.missing[0]);
-  std::vector<int> truth;
-  const std::vector<int> predicted = predict(executor, source, truth);
-  return evaluate(truth, predicted, classes);
+  FoldEvaluator evaluator(config, store, view, {.mean = model.mean, .crops = crops});
+  return evaluate(evaluator.predict(model.file, model.path));
 }
 
 FoldResult evaluate_fold(const Arguments& a, const TrainConfig& config, const Store& store,
                          int fold) {
   const View& view = store.view(fold_view(config, fold, a.split));
-  const Model model = read_model(snapshot_of(a.weights, fold));
+  const Model model = read_model(snapshot_of(a.weights, fold, a.snapshot));
   talk(str("evaluating ", model.path, " on ", view.name, ": ", view.records.size(), " images"));
   FoldResult result{.fold = fold};
   const Crops single = a.crops == "legacy-single" ? Crops::kBottomRight : Crops::kCentre;
@@ -106,7 +62,12 @@ FoldResult evaluate_fold(const Arguments& a, const TrainConfig& config, const St
   return result;
 }
 
-Json to_json(const std::vector<FoldResult>& folds, bool oversample) {
+void add_expected(Json& fold, const ExpectedValue& e, const std::string& suffix) {
+  fold["accuracy_expected" + suffix] = e.accuracy, fold["one_off_expected" + suffix] = e.one_off;
+  fold["mae_expected" + suffix] = e.mae;
+}
+
+Json to_json(const std::vector<FoldResult>& folds, bool oversample, bool expected) {
   Json list = Json::array();
   std::map<std::string, std::vector<double>> values;
   for (const FoldResult& f : folds) {
@@ -118,6 +79,8 @@ Json to_json(const std::vector<FoldResult>& folds, bool oversample) {
       fold["accuracy_oversample"] = f.oversample.accuracy,
       fold["one_off_oversample"] = f.oversample.one_off;
     fold["mae"] = f.single.mae;
+    if (expected) add_expected(fold, f.single.expected, "");
+    if (expected && oversample) add_expected(fold, f.oversample.expected, "_oversample");
     for (const auto& [key, value] : fold.items()) {
       if (value.is_number_float()) values[key].push_back(value.get<double>());
     }
@@ -129,6 +92,17 @@ Json to_json(const std::vector<FoldResult>& folds, bool oversample) {
   for (const auto& [key, series] : values)
     mean[key] = spread(series).mean, deviation[key] = spread(series).std;
   return {{"folds", list}, {"mean", mean}, {"std", deviation}};
+}
+
+void print_expected(const Json& fold) {
+  for (const std::string suffix : {"", "_oversample"}) {
+    if (!fold.contains("mae_expected" + suffix)) continue;
+    std::cout << "fold " << fold["fold"] << ", expected class"
+              << (suffix.empty() ? "" : ", 10-crop") << ": accuracy "
+              << fold["accuracy_expected" + suffix].get<double>() << ", 1-off "
+              << fold["one_off_expected" + suffix].get<double>() << ", MAE "
+              << fold["mae_expected" + suffix].get<double>() << '\n';
+  }
 }
 
 void print_table(const std::vector<FoldResult>& folds, const Json& json) {
@@ -147,6 +121,7 @@ void print_table(const std::vector<FoldResult>& folds, const Json& json) {
     std::cout << "mean   " << json["mean"]["accuracy"].get<double>() << " +- "
               << json["std"]["accuracy"].get<double>() << '\n';
   }
+  for (const Json& f : json["folds"]) print_expected(f);
   std::cout << "\nconfusion of fold " << folds[0].fold
             << " (rows: true class, columns: predicted)\n";
   for (std::size_t t = 0; t < folds[0].classes.size(); ++t) {
@@ -163,7 +138,7 @@ void run(const Arguments& a) {
   std::vector<FoldResult> folds;
   for (const int fold : chosen_folds(store, config, a.fold))
     folds.push_back(evaluate_fold(a, config, store, fold));
-  const Json json = to_json(folds, a.crops == "oversample");
+  const Json json = to_json(folds, a.crops == "oversample", a.expected);
   common().json ? print_json(json) : print_table(folds, json);
 }
 
@@ -177,12 +152,20 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--fold", a->fold, "test fold, or all")->capture_default_str();
   command->add_option("--weights", a->weights, "snapshot, or the folder that `fovea train` wrote")
       ->required();
+  command
+      ->add_option(
+          "--snapshot", a->snapshot,
+          "of a folder: newest | best (evaluation.keep_best) | average (of the newest, solver.ema)")
+      ->check(CLI::IsMember({"newest", "best", "average"}))
+      ->capture_default_str();
   command->add_option("--split", a->split, "test | val | train")
       ->check(CLI::IsMember({"test", "val", "train"}))
       ->capture_default_str();
   command->add_option("--crops", a->crops, "center | oversample (both) | legacy-single")
       ->check(CLI::IsMember({"center", "oversample", "legacy-single"}))
       ->capture_default_str();
+  command->add_flag("--expected", a->expected,
+                    "also by the expected class: its MAE, and accuracy by rounding it");
   command->footer(
       "Example: fovea eval configs/demo.json --data faces.fovea --fold 0 --weights runs/demo");
   command->callback([a] { run(*a); });

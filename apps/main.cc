@@ -58,6 +58,7 @@ int run(int argc, char** argv) {
   add_train_command(app);
   add_eval_command(app);
   add_predict_command(app);
+  add_model_commands(app);
   add_relevance_command(app);
   add_net_commands(app);
   add_forward_command(app);

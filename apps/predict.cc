@@ -16,11 +16,13 @@ namespace fovea::apps {
 namespace {
 
 struct PredictArguments {
-  std::string net, weights, mean;
+  std::string net, weights, model, mean;
   std::vector<std::string> images;
 };
 
-void predict(const PredictArguments& a) {
+void predict(PredictArguments a) {
+  settle_model(a.model, a.weights, a.net, a.mean);
+  if (a.weights.empty()) throw CLI::RequiredError("--model or --weights");
   Model model = read_model(a.weights);
   if (!a.mean.empty()) model.mean = read_mean(a.mean);
   const Graph graph = build_graph(model_net(model, a.net, 1));
@@ -64,8 +66,9 @@ void add_predict_command(CLI::App& app) {
   auto a = std::make_shared<PredictArguments>();
   CLI::App* c = app.add_subcommand("predict", "class names with probabilities");
   c->add_option("IMAGE", a->images, "photographs")->required();
+  c->add_option("--model", a->model, "trained model: all that is needed (`fovea model bundle`)");
   c->add_option("--net", a->net, "net (default: the one in the weights' metadata)");
-  c->add_option("--weights,--model", a->weights, "trained weights")->required();
+  c->add_option("--weights", a->weights, "instead of --model: trained weights");
   c->add_option("--mean", a->mean, "mean image (default: the weights' own)");
   c->footer("Example: fovea predict --model runs/demo/fold0/iter_500.safetensors face.jpg");
   c->callback([a] { predict(*a); });

@@ -192,7 +192,6 @@ class Explanation {
 void run(const Arguments& a) {
   if (!a.toolbox.config.empty())
     return run_toolbox_config(a.toolbox, a.input.images, a.rule.toolbox_group_bias);
-  if (a.input.weights.empty()) throw CLI::RequiredError("--weights");
   if (!a.explain && a.output.out.empty()) throw CLI::RequiredError("--out");
   Explanation(a).run();
 }
@@ -211,13 +210,15 @@ void add_relevance_command(CLI::App& app) {
   c->add_flag("--explain", a->explain, "print layer: rule: terms, implementation; and stop");
   c->add_flag("--verify", a->verify, "every step beside the formula in double (slow)");
   c->footer(
-      "Example: fovea relevance --weights runs/demo/fold0/iter_500.safetensors face.jpg --out "
+      "Example: fovea relevance --model runs/demo/fold0/iter_500.safetensors face.jpg --out "
       "maps");
   add_relevance_average_command(*c);
   add_relevance_evaluate_command(*c);
   add_relevance_gallery_command(*c);
   c->callback([a, c] {
-    if (c->get_subcommands().empty()) run(*a);
+    if (!c->get_subcommands().empty()) return;
+    if (a->toolbox.config.empty()) settle_input(a->input);
+    run(*a);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "apps/common.h"
+#include "apps/resolve.h"
 
 namespace fovea::apps {
 namespace {
@@ -120,7 +121,8 @@ void add_target(const WalkArguments& a, const std::string& word, float weight,
 void add_input_options(CLI::App& app, InputArguments& a) {
   app.add_option("IMAGE", a.images, "photographs");
   app.add_option("--net", a.net, "net (default: the one in the weights' metadata)");
-  app.add_option("--weights", a.weights, "trained weights");
+  app.add_option("--model", a.model, "trained model: all that is needed (`fovea model bundle`)");
+  app.add_option("--weights", a.weights, "instead of --model: trained weights");
   app.add_option("--mean", a.mean, "mean image (default: the weights' own)");
   app.add_option("--input", a.input, "float32 N x C x H x W array, used as is");
   app.add_option("--data", a.store, "store, with --view");
@@ -132,6 +134,11 @@ void add_input_options(CLI::App& app, InputArguments& a) {
       ->capture_default_str();
   app.add_option("--memory", a.memory, "instead: as many as fit into this many MB, 0 = --batch")
       ->check(CLI::Range(0, 1 << 30));
+}
+
+void settle_input(InputArguments& a) {
+  settle_model(a.model, a.weights, a.net, a.mean);
+  if (a.weights.empty()) throw CLI::RequiredError("--model or --weights");
 }
 
 void add_rule_options(CLI::App& app, RuleArguments& a) {

@@ -13,7 +13,7 @@ namespace fovea::apps {
 
 struct InputArguments {
   std::vector<std::string> images;
-  std::string net, weights, mean, input, store, view;
+  std::string net, weights, model, mean, input, store, view;
   int batch = 8, limit = 0;
   std::int64_t memory = 0;  // MB for the automatic batch; 0 = --batch
 };
@@ -40,6 +40,9 @@ struct OutputArguments {
 };
 
 void add_input_options(CLI::App& app, InputArguments& a);
+// Makes --model what it stands for (settle_model); neither it nor --weights is a wrong command
+// line.
+void settle_input(InputArguments& a);
 void add_rule_options(CLI::App& app, RuleArguments& a);
 void add_walk_options(CLI::App& app, WalkArguments& a);
 void add_output_options(CLI::App& app, OutputArguments& a);

@@ -173,7 +173,6 @@ class Study {
 };
 
 void run(const Arguments& a) {
-  if (a.input.weights.empty()) throw CLI::RequiredError("--weights");
   check(a);
   Study study(a);
   const EvaluationReport report = study.run();
@@ -219,7 +218,10 @@ void add_relevance_evaluate_command(CLI::App& relevance) {
   c->footer(
       "Example: fovea relevance evaluate --weights W --data faces.fovea \\\n"
       "           --view gender/aligned/fold0/test --masks faces --rules study,epsilon,z-plus");
-  c->callback([a] { run(*a); });
+  c->callback([a] {
+    settle_input(a->input);
+    run(*a);
+  });
 }
 
 }  // namespace fovea::apps

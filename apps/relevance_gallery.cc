@@ -36,7 +36,6 @@ std::vector<GalleryImage> cards_of(const RelevanceInputs& inputs, const Tensor<f
 }
 
 void run(const Arguments& a) {
-  if (a.input.weights.empty()) throw CLI::RequiredError("--weights");
   const std::vector<std::string> rules = split_list(a.rules);
   require(!rules.empty(), "no rules, expected --rules NAME,NAME,...");
   const Colormap& map = find_colormap(a.colormap);
@@ -92,7 +91,10 @@ void add_relevance_gallery_command(CLI::App& relevance) {
       "Example: fovea relevance gallery --weights W --data faces.fovea \\\n"
       "           --view age/aligned/fold0/test --limit 200 --rules study,EpsilonPlus --out "
       "g.html");
-  c->callback([a] { run(*a); });
+  c->callback([a] {
+    settle_input(a->input);
+    run(*a);
+  });
 }
 
 }  // namespace fovea::apps

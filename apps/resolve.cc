@@ -1,9 +1,11 @@
 #include "apps/resolve.h"
 
 #include "apps/common.h"
+#include "data/mean.h"
 #include "engine/backend/registry.h"
 #include "engine/core/file.h"
 #include "engine/graph/net_json.h"
+#include "engine/graph/same_net.h"
 #include "engine/io/weights.h"
 
 namespace fovea::apps {
@@ -41,12 +43,9 @@ ExecutorOptions resolve_execution() {
   return options;
 }
 
-Model read_model(const fs::path& weights) {
-  Model model{.file = read_weights(weights),
-              .path = weights.string(),
-              .classes = {},
-              .mean = {},
-              .crop = 0};
+namespace {
+
+void read_facts(Model& model) {
   const auto& metadata = model.file.metadata;
   if (const auto found = metadata.find("classes"); found != metadata.end()) {
     read_json(Json::parse(found->second), model.classes, model.path + ": metadata classes");
@@ -57,7 +56,81 @@ Model read_model(const fs::path& weights) {
     model.scale = std::stof(found->second);
   }
   if (const Tensor<float>* mean = model.file.find("__mean__")) model.mean = *mean;
+}
+
+}  // namespace
+
+Model read_model(const fs::path& weights) {
+  Model model{.file = read_weights(weights),
+              .path = weights.string(),
+              .classes = {},
+              .mean = {},
+              .crop = 0};
+  try {
+    read_facts(model);
+  } catch (const std::logic_error& error) {  // of std::stof and its kin
+    throw Error(str("wrong metadata in ", model.path, ": ", error.what()));
+  } catch (const Json::exception& error) {
+    throw Error(str("wrong metadata in ", model.path, ": ", error.what()));
+  }
   return model;
+}
+
+void require_complete(const Model& model) {
+  const auto& metadata = model.file.metadata;
+  const auto has = [&](const char* key) { return metadata.contains(key); };
+  for (const char* key : {"net", "classes", "crop", "channel_order"})
+    require(has(key), "no complete model in ", model.path, ": no ", key,
+            ", expected what `fovea model bundle` or `fovea train` writes");
+  require(metadata.at("channel_order") == "BGR", "wrong channel_order in ", model.path, ": ",
+          metadata.at("channel_order"), ", expected BGR");
+  require(model.file.find("__mean__") != nullptr, "no complete model in ", model.path,
+          ": no mean image");
+  const Graph graph = build_graph(model_net(model, "", 1));
+  const Shape &image = graph.tensors[0].shape, &mean = model.mean.shape;
+  require(mean.count() == 1 || (mean.rank() == 1 && mean[0] == image.c()) ||
+              (mean.rank() == 3 && mean[0] == image.c() && mean[1] >= image.h() &&
+               mean[2] >= image.w()),
+          "wrong mean image in ", model.path, ": ", mean, ", expected one around ", image);
+  for (const Node& node : graph.nodes) {
+    for (const ParamInfo& p : node.params) {
+      const Tensor<float>* weights = model.file.find(p.name);
+      require(weights, "missing weights in ", model.path, ": ", p.name);
+      require(weights->shape.count() == p.shape.count(), "wrong shape in ", model.path, ": tensor ",
+              p.name, ": ", weights->shape, ", expected ", p.shape);
+    }
+  }
+  const std::int64_t units =
+      graph.tensors[static_cast<std::size_t>(graph.nodes.back().tops[0])].shape.c();
+  require(std::ssize(model.classes) == units, "wrong classes in ", model.path, ": ",
+          model.classes.size(), " names, expected ", units);
+}
+
+void settle_model(const std::string& model, std::string& weights, std::string& net,
+                  const std::string& mean) {
+  if (model.empty()) return;
+  const fs::path path(model);
+  if (path.extension() == ".json" || path.extension() == ".prototxt") {
+    require(net.empty(), "two nets: --model ", model, " and --net ", net, ", expected one");
+    net = model;
+    return;
+  }
+  require(weights.empty(), "two models: --model ", model, " and --weights ", weights,
+          ", expected one");
+  weights = model;
+  const Model own = read_model(model);
+  require_complete(own);
+  if (!net.empty()) {
+    const std::string other =
+        first_difference(build_graph(model_net(own, net, 1)), build_graph(model_net(own, "", 1)));
+    require(other.empty(), "wrong --net for ", model, ": ", net, ": ", other,
+            " (the model has its own net)");
+  }
+  if (!mean.empty()) {
+    const Tensor<float> given = read_mean(mean);
+    require(given.shape == own.mean.shape && given.values == own.mean.values, "wrong --mean for ",
+            model, ": ", mean, ": ", given.shape, ", expected the model's own, ", own.mean.shape);
+  }
 }
 
 NetDefinition model_net(const Model& model, const std::string& net, std::int64_t batch) {

@@ -30,6 +30,16 @@ struct Model {
 };
 [[nodiscard]] Model read_model(const std::filesystem::path& weights);
 
+// Error that says what `model` lacks, or what in it does not fit together: a model that is complete
+// has its net, every parameter of it, class names, crop, and a mean that the crop fits into, of
+// blue green red images.
+void require_complete(const Model& model);
+
+// What --model MODEL says beside --weights, --net and --mean: a net file stands for --net; weights
+// stand for --weights and must be complete, and a net or mean named as well must be their own.
+void settle_model(const std::string& model, std::string& weights, std::string& net,
+                  const std::string& mean);
+
 // The model's own net (its metadata), or `net` when that is given; deploy phase.
 [[nodiscard]] NetDefinition model_net(const Model& model, const std::string& net,
                                       std::int64_t batch);

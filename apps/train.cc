@@ -3,14 +3,14 @@
 
 #include <csignal>
 #include <filesystem>
-#include <iomanip>
 #include <iostream>
 #include <optional>
 
 #include "apps/common.h"
+#include "apps/fold_evaluator.h"
 #include "apps/folds.h"
-#include "apps/progress.h"
 #include "apps/resolve.h"
+#include "apps/train_view.h"
 #include "data/loader.h"
 #include "data/mean.h"
 #include "engine/core/file.h"
@@ -58,6 +58,18 @@ WeightFile model_of(const TrainConfig& config, const fs::path& net_file, const L
   return model;
 }
 
+// The config with the class weights that it asks for.
+TrainConfig with_class_weights(TrainConfig config, const View& view, const LabelColumn& column) {
+  if (config.loss.weighting != "balanced") return config;
+  std::vector<std::int64_t> counts(column.classes.size());
+  for (const std::uint32_t record : view.records) {
+    const int label = column.values[record];
+    if (label >= 0) ++counts[static_cast<std::size_t>(label)];
+  }
+  config.loss.class_weights = balanced_class_weights(counts);
+  return config;
+}
+
 void print_report(const WeightReport& report, const std::string& file) {
   talk(str("weights from ", file, ": ", report.matched.size(), " matched, ", report.missing.size(),
            " missing, ", report.unused.size(), " unused"));
@@ -65,40 +77,8 @@ void print_report(const WeightReport& report, const std::string& file) {
   for (const auto& name : report.unused) talk("  unused:  " + name);
 }
 
-std::string eta(double seconds) {
-  const auto whole = static_cast<std::int64_t>(seconds);
-  return str(whole / 3600, ":", std::setw(2), std::setfill('0'), whole / 60 % 60, ":", std::setw(2),
-             whole % 60);
-}
-
-void report_progress(const TrainProgress& p, std::int64_t batch) {
-  const double left = static_cast<double>((p.max_iter - p.iteration) * batch) / p.images_per_s;
-  std::ostringstream line;
-  line << "iteration " << p.iteration << "/" << p.max_iter << std::fixed << std::setprecision(4)
-       << "  loss " << p.loss << std::setprecision(3) << "  accuracy " << p.accuracy
-       << std::setprecision(1) << "  " << p.images_per_s << " images/s  ETA " << eta(left);
-  talk(line.str());
-}
-
-void train_fold(const Arguments& a, const TrainConfig& config, const Store& store, int fold) {
-  const fs::path folder = fs::path(a.out) / str("fold", fold), net_file = resolve_net(config.net);
-  if (!a.resume && !common().force) require_no_snapshots(folder);
-  const View& view = store.view(fold_view(config, fold, "train"));
-  const LabelColumn& column = store.columns()[static_cast<std::size_t>(view.target)];
-  const auto classes = static_cast<std::int64_t>(column.classes.size());
-  const NetDefinition net =
-      configured_net(config, net_file, Phase::kTrain, config.data.batch, classes);
-  const std::string scores = scores_blob(net);
-  ExecutorOptions execution = resolve_execution();
-  const std::string device = execution.device;
-  execution.training = true, execution.keep = {scores}, execution.seed = config.seed;
-  Executor executor(build_graph(net), execution);
-  fill_params(executor, config.seed);
-  if (!config.weights.empty())
-    print_report(load_weights(executor, read_weights(config.weights), config.weights),
-                 config.weights);
-
-  Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
+LoaderOptions loading_of(const Arguments& a, const TrainConfig& config, const View& view,
+                         const Tensor<float>& mean) {
   LoaderOptions loading{
       .view = std::string(view.name),
       .batch = static_cast<int>(config.data.batch),
@@ -116,12 +96,48 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
       .threads = static_cast<int>(config.data.workers),
       .prefetch = static_cast<int>(std::max(config.data.prefetch, config.data.workers))};
   read_json(Json(config.data.sampling), loading.sampling, a.config + ".data.sampling");
-  fs::create_directories(folder);
-  if (common().force && !a.resume) {
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.path().filename().string().starts_with("iter_")) fs::remove(entry.path());
-    }
+  return loading;
+}
+
+void report_end(const TrainConfig& config, const TrainResult& result) {
+  if (result.stopped_early) {
+    talk(str("stopped early at iteration ", result.iteration, ": ", config.evaluation.patience,
+             " evaluations without a better ", enum_name(config.evaluation.measure)));
+  } else if (result.iteration < config.solver.max_iter) {
+    talk(str("stopped at iteration ", result.iteration, "; go on with --resume"));
   }
+  if (result.best_iteration >= 0)
+    talk(str("best ", enum_name(config.evaluation.measure), " ", result.best_value,
+             " at iteration ", result.best_iteration));
+}
+
+void train_fold(const Arguments& a, const TrainConfig& config, const Store& store, int fold) {
+  const fs::path folder = fs::path(a.out) / str("fold", fold), net_file = resolve_net(config.net);
+  if (!a.resume && !common().force) require_no_snapshots(folder);
+  const View& view = store.view(fold_view(config, fold, "train"));
+  const LabelColumn& column = store.columns()[static_cast<std::size_t>(view.target)];
+  const auto classes = static_cast<std::int64_t>(column.classes.size());
+  const NetDefinition net = configured_net(with_class_weights(config, view, column), net_file,
+                                           Phase::kTrain, config.data.batch, classes);
+  const std::string scores = scores_blob(net);
+  ExecutorOptions execution = resolve_execution();
+  const std::string device = execution.device;
+  execution.training = true, execution.keep = {scores}, execution.seed = config.seed;
+  Executor executor(build_graph(net), execution);
+  fill_params(executor, config.seed);
+  if (!config.weights.empty())
+    print_report(load_weights(executor, read_weights(config.weights), config.weights),
+                 config.weights);
+
+  Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
+  LoaderOptions loading = loading_of(a, config, view, mean);
+  std::optional<FoldEvaluator> evaluator;
+  if (config.evaluation.interval > 0) {
+    evaluator.emplace(config, store, store.view(fold_view(config, fold, config.evaluation.split)),
+                      FoldEvaluatorOptions{.mean = mean, .limit = config.evaluation.limit});
+  }
+  fs::create_directories(folder);
+  if (common().force && !a.resume) remove_snapshots(folder);
   const std::int64_t done = a.resume ? std::max<std::int64_t>(newest_snapshot(folder), 0) : 0;
   const std::int64_t batch = config.data.batch * config.solver.iter_size;
   loading.first_batch = done * config.solver.iter_size;
@@ -132,47 +148,48 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
     for (const StepInfo& step : executor.steps()) measured += step.implementation + " ";
   }
   Loader loader(store, loading);
-  std::optional<Progress> progress;
-  TrainOptions options{.folder = folder,
-                       .solver = config.solver,
-                       .resume = a.resume,
-                       .made_with = {{"device", device},
-                                     {"precision", common().precision},
-                                     {"engine", common().engine},
-                                     {"measured", measured},
-                                     {"threads", omp_get_max_threads()},
-                                     {"arithmetic", cpu::arithmetic_description()}},
-                       .resume_anyway = common().force,
-                       .model = model_of(config, net_file, column, std::move(mean)),
-                       .description = {{"net", config.net},
-                                       {"view", view.name},
-                                       {"seed", config.seed},
-                                       {"device", device},
-                                       {"precision", common().precision},
-                                       {"engine", common().engine},
-                                       {"threads", omp_get_max_threads()},
-                                       {"ranks", 1}},
-                       .scores = scores,
-                       .report =
-                           [&](const TrainProgress& p) {
-                             if (!progress->enabled()) report_progress(p, batch);
-                           },
-                       .tick =
-                           [&](std::int64_t iteration, double loss) {
-                             progress->update(iteration * batch, config.solver.max_iter * batch,
-                                              str("loss ", std::setprecision(4), loss));
-                           },
-                       .stop = &interrupted};
+  std::optional<TrainView> shown;
+  TrainOptions options{
+      .folder = folder,
+      .solver = config.solver,
+      .evaluation = config.evaluation,
+      .evaluate =
+          [&](const WeightFile& model) {
+            return evaluate(evaluator->predict(model, "the net in training"));
+          },
+      .resume = a.resume,
+      .made_with = {{"device", device},
+                    {"precision", common().precision},
+                    {"engine", common().engine},
+                    {"measured", measured},
+                    {"threads", omp_get_max_threads()},
+                    {"arithmetic", cpu::arithmetic_description()}},
+      .resume_anyway = common().force,
+      .model = model_of(config, net_file, column, std::move(mean)),
+      .description = {{"net", config.net},
+                      {"view", view.name},
+                      {"store", fs::path(a.store).filename().string()},
+                      {"fold", fold},
+                      {"seed", config.seed},
+                      {"device", device},
+                      {"precision", common().precision},
+                      {"engine", common().engine},
+                      {"threads", omp_get_max_threads()},
+                      {"ranks", 1}},
+      .scores = scores,
+      .report = [&](const TrainProgress& p) { shown->report(p); },
+      .tick = [&](std::int64_t iteration, double loss) { shown->tick(iteration, loss); },
+      .stop = &interrupted};
   talk(str("training ", config.net, " on ", view.name, ": ", view.records.size(), " images, ",
            classes, " classes, device ", device, ", ", common().precision, ", engine ",
            common().engine, ", ", omp_get_max_threads(), " threads, seed ", config.seed));
-  progress.emplace("training", done * batch);
+  shown.emplace(done, config.solver.max_iter, batch);
   const TensorView<float> images = executor.input("data");
   const std::span<float> labels = executor.input("label").span();
-  const std::int64_t reached =
+  const TrainResult result =
       train(executor, options, [&](std::int64_t) { loader.next(images, labels); });
-  if (reached < config.solver.max_iter)
-    talk(str("stopped at iteration ", reached, "; go on with --resume"));
+  shown.reset();
+  report_end(config, result);
 }
 
 void run(const Arguments& a) {

@@ -148,6 +148,19 @@ Inference infer_concat(const ConcatParams& p, const std::vector<Shape>& bottoms,
   return {.tops = {sum}, .params = {}};
 }
 
+void check_targets(const SoftmaxLossParams& p, std::int64_t classes, const std::string& layer) {
+  const bool weighted = !p.class_weights.empty();
+  require(!weighted || std::ssize(p.class_weights) == classes, "wrong class_weights in layer ",
+          layer, ": ", p.class_weights.size(), " weights, expected one for each of ", classes,
+          " classes");
+  require(std::ranges::all_of(p.class_weights, [](float w) { return w >= 0; }),
+          "wrong class_weights in layer ", layer, ", expected 0 or more each");
+  require(p.label_smoothing >= 0 && p.label_smoothing < 1, "wrong label_smoothing in layer ", layer,
+          ": ", p.label_smoothing, ", expected 0 or more, below 1");
+  require(p.ordinal_sigma >= 0, "wrong ordinal_sigma in layer ", layer, ": ", p.ordinal_sigma,
+          ", expected 0 (off) or more");
+}
+
 Inference infer(const LayerDefinition& layer, const std::vector<Shape>& bottoms) {
   require(!bottoms.empty(), "layer ", layer.name, " has no bottom, expected one or more");
   const Shape& x = bottoms[0];
@@ -165,7 +178,8 @@ Inference infer(const LayerDefinition& layer, const std::vector<Shape>& bottoms)
     return infer_concat(*p, bottoms, layer.name);
   if (std::holds_alternative<SplitParams>(layer.op))
     return {.tops = std::vector<Shape>(layer.tops.size(), x), .params = {}};
-  if (std::holds_alternative<SoftmaxLossParams>(layer.op)) {
+  if (const auto* p = std::get_if<SoftmaxLossParams>(&layer.op)) {
+    check_targets(*p, x.c(), layer.name);
     Inference result{.tops = {Shape{}}, .params = {}};
     if (layer.tops.size() > 1) result.tops.push_back(x);
     return result;

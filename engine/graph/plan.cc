@@ -9,13 +9,17 @@ namespace {
 
 bool is_loss(const Node& node) { return std::holds_alternative<SoftmaxLossParams>(node.op); }
 
-// Tensors whose gradient somebody wants: a learnable parameter above them and a loss below them.
+bool learns(const Node& node) {
+  return std::ranges::any_of(node.params, [](const ParamInfo& p) { return p.lr_mult != 0; });
+}
+
+// Tensors whose gradient somebody wants: a parameter that learns above them and a loss below them.
 std::vector<bool> tensors_with_gradient(const Graph& graph) {
   std::vector<bool> depends_on_params(graph.tensors.size());
   for (const Node& node : graph.nodes) {
-    const bool any = !node.params.empty() || std::ranges::any_of(node.bottoms, [&](int t) {
-      return depends_on_params[static_cast<std::size_t>(t)];
-    });
+    const bool any = learns(node) || std::ranges::any_of(node.bottoms, [&](int t) {
+                       return depends_on_params[static_cast<std::size_t>(t)];
+                     });
     for (const int top : node.tops) depends_on_params[static_cast<std::size_t>(top)] = any;
   }
   std::vector<bool> reaches_loss(graph.tensors.size());

@@ -1,5 +1,6 @@
 #include "engine/train/config.h"
 
+#include <numeric>
 #include <variant>
 
 #include "engine/core/file.h"
@@ -62,6 +63,39 @@ void apply_variant(Json& json, const std::string& file) {
   merge(json, variants[key]);
 }
 
+void check(const EvaluationParams& e, const std::string& where) {
+  require(e.interval >= 0 && e.limit >= 0 && e.patience >= 0, "wrong value in ", where,
+          ": interval ", e.interval, ", limit ", e.limit, ", patience ", e.patience,
+          ", expected 0 or more");
+  require(e.split == "val" || e.split == "test" || e.split == "train", "wrong value in ", where,
+          ".split: '", e.split, "', expected val | test | train");
+  require(e.interval > 0 || (e.patience == 0 && !e.keep_best), "wrong value in ", where,
+          ".interval: 0, expected 1 or more for patience and keep_best");
+}
+
+void check(const LossConfig& l, const std::string& where) {
+  require(l.weighting == "none" || l.weighting == "balanced" || l.weighting == "weighted",
+          "wrong value in ", where, ".weighting: '", l.weighting,
+          "', expected none | balanced | weighted");
+  require((l.weighting == "weighted") != l.class_weights.empty(), "wrong value in ", where,
+          ".class_weights: ", l.class_weights.size(),
+          " weights, expected one per class, with weighting weighted only");
+  require(l.label_smoothing >= 0 && l.label_smoothing < 1, "wrong value in ", where,
+          ".label_smoothing: ", l.label_smoothing, ", expected 0 or more, below 1");
+  require(l.ordinal_sigma >= 0, "wrong value in ", where, ".ordinal_sigma: ", l.ordinal_sigma,
+          ", expected 0 (off) or more");
+}
+
+void set_targets(NetDefinition& net, const LossConfig& config) {
+  for (LayerDefinition& layer : net.layers) {
+    auto* loss = std::get_if<SoftmaxLossParams>(&layer.op);
+    if (!loss) continue;
+    if (!config.class_weights.empty()) loss->class_weights = config.class_weights;
+    if (config.label_smoothing > 0) loss->label_smoothing = config.label_smoothing;
+    if (config.ordinal_sigma > 0) loss->ordinal_sigma = config.ordinal_sigma;
+  }
+}
+
 }  // namespace
 
 void check_config(const TrainConfig& c, const std::string& file) {
@@ -86,6 +120,24 @@ void check_config(const TrainConfig& c, const std::string& file) {
           ", expected 1 or more");
   require(c.solver.iter_size >= 1, "wrong value in ", file,
           ".solver.iter_size: ", c.solver.iter_size, ", expected 1 or more");
+  require(c.solver.keep_last >= 0, "wrong value in ", file,
+          ".solver.keep_last: ", c.solver.keep_last, ", expected 0 (all) or more");
+  require(c.solver.ema >= 0 && c.solver.ema < 1, "wrong value in ", file,
+          ".solver.ema: ", c.solver.ema, ", expected 0 (off) or more, below 1");
+  require(!c.evaluation.average || c.solver.ema > 0, "wrong value in ", file,
+          ".evaluation.average: true, expected solver.ema above 0");
+  check(c.evaluation, file + ".evaluation");
+  check(c.loss, file + ".loss");
+}
+
+std::vector<float> balanced_class_weights(std::span<const std::int64_t> counts) {
+  const auto total = static_cast<double>(std::accumulate(counts.begin(), counts.end(), 0LL));
+  std::vector<float> weights;
+  for (const std::int64_t count : counts) {
+    const auto share = static_cast<double>(counts.size()) * static_cast<double>(count);
+    weights.push_back(count > 0 ? static_cast<float>(total / share) : 0.0F);
+  }
+  return weights;
 }
 
 TrainConfig load_config(const std::filesystem::path& file,
@@ -125,6 +177,10 @@ NetDefinition configured_net(const TrainConfig& config, const std::filesystem::p
   if (net_file.extension() == ".json") options.parameters["classes"] = classes;
   for (const auto& [key, value] : config.parameters.items()) options.parameters[key] = value;
   NetDefinition net = load_net(net_file, options);
+  if (phase == Phase::kTrain) {
+    apply_layer_rates(net, config.layer_rates, config.freeze, "config");
+    set_targets(net, config.loss);
+  }
   if (config.weight_filler.empty()) return net;
   FillerType type{};
   read_json(Json(config.weight_filler), type, "config.weight_filler");

@@ -7,10 +7,13 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/graph/net_definition.h"
+#include "engine/train/best.h"
+#include "engine/train/layer_rates.h"
 #include "engine/train/solver.h"
 
 namespace fovea {
@@ -35,6 +38,24 @@ struct DataConfig {
   }
 };
 
+// What a label asks of the net (SoftmaxLossParams in kernels/ops/simple.h), for every loss.
+struct LossConfig {
+  std::string weighting = "none";    // none | balanced (by the training view's counts) | weighted
+  std::vector<float> class_weights;  // of weighted, one per class
+  float label_smoothing = 0;         // share of the target spread over all classes
+  float ordinal_sigma = 0;           // width, in classes, of a target over neighbouring classes
+
+  template <class Self, class V>
+  static void visit(Self& l, V&& v) {
+    v("weighting", l.weighting), v("class_weights", l.class_weights),
+        v("label_smoothing", l.label_smoothing), v("ordinal_sigma", l.ordinal_sigma);
+  }
+};
+
+// n / (C n_c) for class counts n_c of sum n: every class weighs the same as a whole, and images 1
+// on average; 0 for a class without images.
+[[nodiscard]] std::vector<float> balanced_class_weights(std::span<const std::int64_t> counts);
+
 struct TrainConfig {
   std::string net = "adiencenet";     // a name in nets/, or a file
   std::string target = "age";         // age | gender
@@ -44,16 +65,21 @@ struct TrainConfig {
   std::string weights;        // fine-tuning: copied by layer name before the first iteration
   std::string weight_filler;  // replaces every weight filler but the last layer's
                               // ("msra"); empty: as the net says
+  std::vector<LayerRate> layer_rates;  // multipliers of learning rates by layer name
+  std::vector<std::string> freeze;     // layers that stay as they are, by patterns
   DataConfig data;
+  LossConfig loss;
   SolverParams solver;
+  EvaluationParams evaluation;  // while training
   std::uint64_t seed = 1;
 
   template <class Self, class V>
   static void visit(Self& c, V&& v) {
     v("net", c.net), v("target", c.target), v("alignment", c.alignment),
         v("parameters", c.parameters);
-    v("weights", c.weights), v("weight_filler", c.weight_filler), v("data", c.data),
-        v("solver", c.solver), v("seed", c.seed);
+    v("weights", c.weights), v("weight_filler", c.weight_filler), v("layer_rates", c.layer_rates),
+        v("freeze", c.freeze), v("data", c.data), v("loss", c.loss), v("solver", c.solver),
+        v("evaluation", c.evaluation), v("seed", c.seed);
   }
 };
 
@@ -68,8 +94,9 @@ void check_config(const TrainConfig& config, const std::string& file);
 // JSON Schema of a config file.
 [[nodiscard]] Json config_schema();
 
-// The net of a config for a phase, with the number of classes set. `net_file` is where config.net
-// was found.
+// The net of a config for a phase, with the number of classes set; in the train phase with the
+// config's learning rates of layers and losses (class weights as they stand in config.loss).
+// `net_file` is where config.net was found.
 [[nodiscard]] NetDefinition configured_net(const TrainConfig& config,
                                            const std::filesystem::path& net_file, Phase phase,
                                            std::int64_t batch, std::int64_t classes);

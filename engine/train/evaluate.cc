@@ -1,5 +1,7 @@
 #include "engine/train/evaluate.h"
 
+#include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <cstdlib>
 
@@ -29,6 +31,44 @@ Evaluation evaluate(std::span<const int> truth, std::span<const int> predicted, 
     e.per_class_recall[c] =
         samples > 0 ? static_cast<double>(e.confusion[c][c]) / static_cast<double>(samples) : 0;
   }
+  return e;
+}
+
+std::span<const double> Predictions::row(std::size_t sample) const {
+  const auto size = static_cast<std::size_t>(classes);
+  return std::span(probabilities).subspan(sample * size, size);
+}
+
+namespace {
+
+ExpectedValue expected_value(const Predictions& p) {
+  ExpectedValue e;
+  for (std::size_t i = 0; i < p.truth.size(); ++i) {
+    const std::span<const double> row = p.row(i);
+    double expected = 0;
+    for (std::size_t c = 0; c < row.size(); ++c) expected += static_cast<double>(c) * row[c];
+    const double off = std::abs(std::floor(expected + 0.5) - p.truth[i]);
+    e.mae += std::abs(expected - p.truth[i]);
+    e.accuracy += off == 0 ? 1 : 0, e.one_off += off <= 1 ? 1 : 0;
+  }
+  const auto count = static_cast<double>(std::max<std::size_t>(p.truth.size(), 1));
+  e.mae /= count, e.accuracy /= count, e.one_off /= count;
+  return e;
+}
+
+}  // namespace
+
+Evaluation evaluate(const Predictions& p) {
+  std::vector<int> predicted;
+  double loss = 0;
+  for (std::size_t i = 0; i < p.truth.size(); ++i) {
+    const std::span<const double> row = p.row(i);
+    predicted.push_back(static_cast<int>(std::ranges::max_element(row) - row.begin()));
+    loss -= std::log(std::max(row[static_cast<std::size_t>(p.truth[i])], double{FLT_MIN}));
+  }
+  Evaluation e = evaluate(p.truth, predicted, p.classes);
+  if (!p.truth.empty()) e.loss = loss / static_cast<double>(p.truth.size());
+  e.expected = expected_value(p);
   return e;
 }
 

@@ -42,6 +42,18 @@ std::string first_record() {
       WireWriter().fixed64(kWallTime, now()).bytes(kFileVersion, "brain.Event:2").message());
 }
 
+std::string text_value(const Text& text) {
+  constexpr std::uint64_t kString = 7;
+  const std::string tensor =
+      WireWriter().varint(1, kString).bytes(2, "").bytes(8, text.markdown).message();
+  const std::string plugin = WireWriter().bytes(1, "text").message();
+  return WireWriter()
+      .bytes(1, text.tag)
+      .bytes(8, tensor)
+      .bytes(9, WireWriter().bytes(1, plugin).message())
+      .message();
+}
+
 std::int64_t step_of(std::string_view event, const std::string& file) {
   WireReader fields(event, file);
   std::int64_t step = 0;
@@ -82,10 +94,12 @@ EventFile::EventFile(std::filesystem::path path, std::int64_t last_step) : path_
   write_file(path_, kept.empty() ? first_record() : kept);
 }
 
-void EventFile::add(std::int64_t step, std::span<const Scalar> scalars) const {
+void EventFile::add(std::int64_t step, std::span<const Scalar> scalars,
+                    std::span<const Text> texts) const {
   WireWriter summary;
   for (const Scalar& scalar : scalars)
     summary.bytes(1, WireWriter().bytes(1, scalar.tag).fixed32(2, scalar.value).message());
+  for (const Text& text : texts) summary.bytes(1, text_value(text));
   append_to_file(path_, record_of(WireWriter()
                                       .fixed64(kWallTime, now())
                                       .varint(kStep, static_cast<std::uint64_t>(step))

@@ -5,6 +5,8 @@
 #include <numbers>
 #include <numeric>
 
+#include "engine/train/divergence.h"
+#include "engine/train/on_host.h"
 #include "kernels/cpu/sgd.h"
 
 namespace fovea {
@@ -64,29 +66,6 @@ float learning_rate(const SolverParams& p, std::int64_t iteration, int& step) {
   return p.base_lr;
 }
 
-namespace {
-
-// A parameter or gradient on the host: the executor's memory itself, or a copy of it.
-class OnHost {
- public:
-  OnHost(Device& device, std::span<float> values) : device_(device), values_(values) {
-    if (device.host_memory()) return;
-    copy_.resize(values.size());
-    device.download(copy_.data(), values.data(), values.size_bytes());
-  }
-  [[nodiscard]] std::span<float> span() { return copy_.empty() ? values_ : std::span(copy_); }
-  void write_back() {
-    if (!copy_.empty()) device_.upload(values_.data(), copy_.data(), values_.size_bytes());
-  }
-
- private:
-  Device& device_;
-  std::span<float> values_;
-  std::vector<float> copy_;
-};
-
-}  // namespace
-
 Solver::Solver(Executor& executor, const SolverParams& params)
     : executor_(executor), params_(params) {
   require(params.iter_size >= 1, "wrong value in solver.iter_size: ", params.iter_size,
@@ -103,7 +82,11 @@ double Solver::step(const std::function<void(std::int64_t)>& load) {
     load(sub);
     const auto key = static_cast<std::uint64_t>(iteration_ * params_.iter_size + sub);
     executor_.forward(key);
-    losses_[static_cast<std::size_t>(sub)] = executor_.loss();
+    const double loss = losses_[static_cast<std::size_t>(sub)] = executor_.loss();
+    require(std::isfinite(loss), "training diverged at iteration ", iteration_ + 1,
+            ": the loss is ", loss, "; ",
+            std::isfinite(loss) ? "" : where_not_finite(executor_, key),
+            " (a smaller base_lr may help)");
     executor_.backward(key);
     if (params_.iter_size > 1) accumulate(sub == 0);
   }
@@ -114,6 +97,7 @@ double Solver::step(const std::function<void(std::int64_t)>& load) {
 
 void Solver::accumulate(bool first) {
   for (std::size_t k = 0; k < accumulated_.size(); ++k) {
+    if (executor_.param_info(k).lr_mult == 0) continue;  // frozen
     OnHost from(executor_.device(), executor_.packed_grad(k));
     const std::span<const float> gradient = from.span();
     const std::span<float> sum = accumulated_[k].span();

@@ -43,6 +43,8 @@ struct SolverParams {
   std::int64_t iter_size = 1;
   float clip_gradients = -1;  // <= 0: off
   std::int64_t snapshot = 1000, display = 20;
+  std::int64_t keep_last = 0;  // newest snapshots that stay; 0: all (not in Caffe)
+  float ema = 0;  // decay of an average of the weights over the run, 0: none (not in Caffe)
 
   template <class Self, class V>
   static void visit(Self& p, V&& v) {
@@ -52,7 +54,8 @@ struct SolverParams {
         v("momentum", p.momentum);
     v("weight_decay", p.weight_decay), v("regularization", p.regularization),
         v("iter_size", p.iter_size);
-    v("clip_gradients", p.clip_gradients), v("snapshot", p.snapshot), v("display", p.display);
+    v("clip_gradients", p.clip_gradients), v("snapshot", p.snapshot), v("display", p.display),
+        v("keep_last", p.keep_last), v("ema", p.ema);
   }
 };
 
@@ -69,7 +72,8 @@ class Solver {
   Solver(Executor& executor, const SolverParams& params);
 
   // One iteration: calls load(sub_batch) to fill the inputs, forward, backward, update. Returns the
-  // mean loss over the sub-batches before the update.
+  // mean loss over the sub-batches before the update. Error when a loss is infinite or NaN, naming
+  // the layer where that began; the parameters are then as before.
   double step(const std::function<void(std::int64_t sub_batch)>& load);
 
   [[nodiscard]] std::int64_t iteration() const { return iteration_; }

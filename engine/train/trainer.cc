@@ -2,19 +2,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <optional>
 
-#include "engine/core/file.h"
+#include "engine/train/divergence.h"
+#include "engine/train/weight_average.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-fs::path snapshot_path(const fs::path& folder, std::int64_t iteration, const char* extension) {
-  return folder / str("iter_", iteration, extension);
-}
 
 double batch_accuracy(const Tensor<float>& scores, std::span<const float> labels) {
   const std::int64_t classes = scores.shape.c();
@@ -34,83 +31,132 @@ class Run {
         options_(options),
         load_(load),
         solver_(executor, options.solver),
+        best_(options.evaluation),
+        average_(start_average()),
         resumed_at_(options.resume ? restore() : 0),
-        log_(options.folder, options.description, resumed_at_) {}
+        log_(options.folder, options.description, resumed_at_,
+             options.evaluation.interval > 0 ? options.evaluation.split : "") {}
 
-  std::int64_t go() {
+  TrainResult go() {
     const SolverParams& p = options_.solver;
-    const double images = static_cast<double>(executor_.input("data").shape.n() * p.iter_size);
-    auto since = Clock::now();
-    std::int64_t counted = 0;
-    while (solver_.iteration() < p.max_iter && !stopped()) {
+    restart_clock();
+    while (solver_.iteration() < p.max_iter && !stopped() && !best_.exhausted()) {
       const double loss =
           solver_.step([&](std::int64_t sub) { load_(solver_.iteration() * p.iter_size + sub); });
       const std::int64_t done = solver_.iteration();
-      require(std::isfinite(loss), "training diverged at iteration ", done, ": the loss is ", loss,
-              "; a smaller base_lr may help");
-      ++counted;
+      if (average_) average_->update(done);
       if (options_.tick) options_.tick(done, loss);
-      if (p.display > 0 && (done % p.display == 0 || done == p.max_iter)) {
-        const double seconds = std::chrono::duration<double>(Clock::now() - since).count();
-        const double accuracy =
-            batch_accuracy(executor_.blob(options_.scores), executor_.input("label").span());
-        const TrainProgress progress{done,
-                                     p.max_iter,
-                                     loss,
-                                     accuracy,
-                                     images * static_cast<double>(counted) / seconds,
-                                     solver_.last_rate()};
-        log_.add(progress);
-        if (options_.report) options_.report(progress);
-        since = Clock::now(), counted = 0;
-      }
+      const bool evaluating = due(options_.evaluation.interval);
+      if (evaluating || due(p.display)) log_progress(loss, evaluating);
       if (p.snapshot > 0 && done % p.snapshot == 0) snapshot();
     }
     if (last_snapshot_ != solver_.iteration()) snapshot();
-    return solver_.iteration();
+    return {.iteration = solver_.iteration(),
+            .stopped_early = best_.exhausted(),
+            .best_iteration = best_.iteration(),
+            .best_value = best_.value()};
   }
 
  private:
   [[nodiscard]] bool stopped() const { return options_.stop && options_.stop->load(); }
+  [[nodiscard]] bool due(std::int64_t interval) const {
+    const std::int64_t done = solver_.iteration();
+    return interval > 0 && (done % interval == 0 || done == options_.solver.max_iter);
+  }
+  void restart_clock() { since_ = Clock::now(), counted_from_ = solver_.iteration(); }
+
+  void log_progress(double loss, bool evaluating) {
+    const std::int64_t done = solver_.iteration();
+    const double seconds = std::chrono::duration<double>(Clock::now() - since_).count();
+    const auto images = static_cast<double>(executor_.input("data").shape.n() *
+                                            options_.solver.iter_size * (done - counted_from_));
+    TrainProgress progress{.iteration = done,
+                           .max_iter = options_.solver.max_iter,
+                           .loss = loss,
+                           .accuracy = batch_accuracy(executor_.blob(options_.scores),
+                                                      executor_.input("label").span()),
+                           .images_per_s = images / seconds,
+                           .lr = solver_.last_rate(),
+                           .evaluation = {}};
+    if (evaluating) progress.evaluation = evaluate_now();
+    log_.add(progress);
+    if (options_.report) options_.report(progress);
+    restart_clock();
+  }
+
+  MeasuredProgress evaluate_now() {
+    WeightFile model = options_.evaluation.average ? averaged_model() : present_model();
+    MeasuredProgress measured{.result = options_.evaluate(model)};
+    measured.best = best_.add(solver_.iteration(), measured.result);
+    if (measured.best && options_.evaluation.keep_best) {
+      model.metadata["evaluation"] = Json({{"split", options_.evaluation.split},
+                                           {"measure", enum_name(options_.evaluation.measure)},
+                                           {"value", best_.value()}})
+                                         .dump();
+      write_safetensors(best_path(options_.folder), model);
+    }
+    return measured;
+  }
+
+  [[nodiscard]] std::optional<WeightAverage> start_average() const {
+    if (options_.solver.ema <= 0) return std::nullopt;
+    return WeightAverage(executor_, options_.solver.ema);
+  }
+
+  [[nodiscard]] WeightFile present_model() const {
+    WeightFile model = bare_model();
+    append_weights(executor_, model);
+    return checked(std::move(model));
+  }
+  [[nodiscard]] WeightFile averaged_model() const {
+    WeightFile model = bare_model();
+    model.metadata["averaged"] = str(options_.solver.ema);
+    average_->append(model);
+    return checked(std::move(model));
+  }
+  [[nodiscard]] WeightFile bare_model() const {
+    WeightFile model = options_.model;
+    model.metadata["iteration"] = str(solver_.iteration());
+    return model;
+  }
+  // Error rather than a snapshot that nobody can go on from.
+  [[nodiscard]] WeightFile checked(WeightFile model) const {
+    const std::string bad = tensor_not_finite(model);
+    require(bad.empty(), "training diverged by iteration ", solver_.iteration(), ": the parameter ",
+            bad, " is not finite (a smaller base_lr may help)");
+    return model;
+  }
 
   // State first: a snapshot counts only when its weights are there too.
   void snapshot() {
     const std::int64_t iteration = solver_.iteration();
+    const WeightFile model = present_model();
     WeightFile state{
         .tensors = {},
         .metadata = {{"iteration", str(iteration)}, {"made_with", options_.made_with.dump()}}};
+    if (options_.evaluation.interval > 0) state.metadata["best"] = best_.to_json().dump();
     for (std::size_t k = 0; k < executor_.param_count(); ++k) {
       state.tensors.emplace_back(executor_.param_info(k).name,
                                  Tensor<float>(executor_.param_info(k).shape, solver_.history(k)));
     }
     const fs::path state_file = snapshot_path(options_.folder, iteration, ".state");
     write_safetensors(state_file, state);
-    WeightFile model = options_.model;
-    model.metadata["iteration"] = str(iteration);
-    append_weights(executor_, model);
+    const fs::path average_file = average_path(options_.folder, iteration);
     try {
+      if (average_) write_safetensors(average_file, averaged_model());
       write_safetensors(snapshot_path(options_.folder, iteration, ".safetensors"), model);
     } catch (...) {
       std::error_code ignored;
-      fs::remove(state_file, ignored);
+      fs::remove(state_file, ignored), fs::remove(average_file, ignored);
       throw;
     }
     last_snapshot_ = iteration;
-  }
-
-  // A snapshot in the making when the process was killed.
-  void remove_unfinished() const {
-    std::vector<fs::path> unfinished;
-    for (const auto& entry : fs::directory_iterator(options_.folder)) {
-      const std::string name = entry.path().filename().string();
-      if (name.starts_with("iter_") && name.find(".tmp") != std::string::npos)
-        unfinished.push_back(entry.path());
-    }
-    for (const fs::path& path : unfinished) fs::remove(path);
+    if (options_.solver.keep_last > 0)
+      keep_newest_snapshots(options_.folder, options_.solver.keep_last);
   }
 
   std::int64_t restore() {
-    remove_unfinished();
+    remove_unfinished_snapshots(options_.folder);
     const std::int64_t iteration = newest_snapshot(options_.folder);
     if (iteration < 0) return 0;
     load_all_weights(executor_, snapshot_path(options_.folder, iteration, ".safetensors"));
@@ -121,6 +167,9 @@ class Run {
                       there = made_with == state.metadata.end() ? "{}" : made_with->second;
     require(here == there || options_.resume_anyway, "no exact resume from ", path.string(),
             ": made with ", there, ", expected ", here, " (--force goes on all the same)");
+    // A run that did not evaluate so far has no best one yet.
+    const auto best = state.metadata.find("best");
+    if (best != state.metadata.end()) best_.restore(Json::parse(best->second));
     std::vector<std::vector<float>> histories;
     for (std::size_t k = 0; k < executor_.param_count(); ++k) {
       const Tensor<float>* history = state.find(executor_.param_info(k).name);
@@ -129,6 +178,10 @@ class Run {
       histories.push_back(history->values);
     }
     solver_.restore(iteration, histories);
+    if (average_) {
+      const fs::path file = average_path(options_.folder, iteration);
+      average_->restore(read_safetensors(file), file.string());
+    }
     last_snapshot_ = iteration;
     return iteration;
   }
@@ -137,33 +190,18 @@ class Run {
   const TrainOptions& options_;
   const LoadBatch& load_;
   Solver solver_;
+  BestSoFar best_;
+  std::optional<WeightAverage> average_;
   std::int64_t last_snapshot_ = -1, resumed_at_;
   RunLog log_;
+  Clock::time_point since_;  // when, and at which iteration, counting images per second began
+  std::int64_t counted_from_ = 0;
 };
 
 }  // namespace
 
-std::int64_t newest_snapshot(const fs::path& folder) {
-  std::int64_t newest = -1;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with("iter_") || entry.path().extension() != ".safetensors") continue;
-    const std::string digits = name.substr(5, name.size() - 5 - std::string(".safetensors").size());
-    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) continue;
-    const std::int64_t iteration = std::stoll(digits);
-    if (fs::exists(snapshot_path(folder, iteration, ".state")))
-      newest = std::max(newest, iteration);
-  }
-  return newest;
-}
-
-void require_no_snapshots(const fs::path& folder) {
-  require(newest_snapshot(folder) < 0, "output exists: ", folder.string(),
-          ": it holds snapshots, expected a new folder (or --resume, or --force)");
-}
-
-std::int64_t train(Executor& executor, const TrainOptions& options, const LoadBatch& load) {
+TrainResult train(Executor& executor, const TrainOptions& options, const LoadBatch& load) {
+  expects(options.evaluation.interval == 0 || options.evaluate, "something that evaluates");
   if (!options.resume) require_no_snapshots(options.folder);
   return Run(executor, options, load).go();
 }

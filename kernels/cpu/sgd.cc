@@ -30,6 +30,15 @@ void sgd_update(const SgdStep& step, std::span<float> w, std::span<const float> 
   step.l1 ? update<true>(step, w, g, v) : update<false>(step, w, g, v);
 }
 
+void average_update(float decay, std::span<float> average, std::span<const float> w) {
+  float* a = average.data();
+  const float* x = w.data();
+  const auto count = static_cast<std::int64_t>(average.size());
+  const float rest = 1 - decay;
+#pragma omp parallel for simd schedule(static)
+  for (std::int64_t i = 0; i < count; ++i) a[i] = decay * a[i] + rest * x[i];
+}
+
 double sum_of_squares(std::span<const float> values) {
   constexpr std::size_t kChunk = 1 << 16, kRound = 256;  // a round's sums lie on the stack
   const std::size_t chunks = (values.size() + kChunk - 1) / kChunk;

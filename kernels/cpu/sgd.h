@@ -19,6 +19,9 @@ struct SgdStep {
 void sgd_update(const SgdStep& step, std::span<float> w, std::span<const float> g,
                 std::span<float> v);
 
+// average <- decay average + (1 - decay) w, of equal size.
+void average_update(float decay, std::span<float> average, std::span<const float> w);
+
 // Sum of squares in double over fixed chunks in fixed order: the same for any number of threads.
 [[nodiscard]] double sum_of_squares(std::span<const float> values);
 

@@ -6,8 +6,11 @@
 //   loss and accuracy: one value per row into scratch, then one block sums them in a fixed order
 //   bytes per score: softmax forward 8 (x is read three times, twice from L1), backward 12;
 //   loss forward 4, backward 8: it computes the probabilities again
+//   What a label asks for (weights, smoothed and ordinal targets) is an argument of the kernels and
+//   computed per score: up to kMaxClassWeights weights travel with the launch.
 //   A label that is no class gives NaN: a kernel cannot stop the run, and a loss of NaN will.
 //   Caffe softmax_layer.cu, softmax_loss_layer.cu, accuracy_layer.cpp
+#include <algorithm>
 #include <cfloat>
 
 #include "kernels/cuda/device/reduce.cuh"
@@ -66,47 +69,86 @@ __device__ __forceinline__ int label_of(const Labels& labels, int row) {
   return label >= 0 && label < labels.channels ? label : -2;
 }
 
-__global__ void loss_per_row(int rows, Labels labels, const float* x, float* loss) {
+constexpr int kMaxClassWeights = 64;
+
+// SoftmaxLossParams as the kernels take them.
+struct Targets {
+  float smoothing, sharpness;  // sharpness: 1 / (2 sigma^2); 0 = the label alone
+  bool weighted;
+  float weights[kMaxClassWeights];
+};
+// w[label], 0 where the label does not count.
+__device__ __forceinline__ float weight_of(const Targets& t, int label) {
+  return label == -1 ? 0.0F : t.weighted && label >= 0 ? t.weights[label] : 1.0F;
+}
+__device__ __forceinline__ float closeness(const Targets& t, int label, int c) {
+  const auto distance = static_cast<float>(c - label);
+  return expf(-t.sharpness * distance * distance);
+}
+// What the Gaussian around `label` sums to, for the whole warp.
+__device__ __forceinline__ float closeness_sum(const Targets& t, int channels, int label) {
+  if (t.sharpness == 0) return 1;
+  float sum = 0;
+  for (int c = lane(); c < channels; c += 32) sum += closeness(t, label, c);
+  return warp_sum(sum);
+}
+// q[c]
+__device__ __forceinline__ float target(const Targets& t, int channels, int label, int c,
+                                        float sum) {
+  const float alone = c == label ? 1.0F : 0.0F;
+  const float q = t.sharpness == 0 ? alone : closeness(t, label, c) / sum;
+  return (1 - t.smoothing) * q + t.smoothing / static_cast<float>(channels);
+}
+
+__global__ void loss_per_row(int rows, Labels labels, Targets targets, const float* x,
+                             float* loss) {
   const int row = row_of_warp();
   if (row >= rows) return;
   const float* scores = x + static_cast<std::int64_t>(row) * labels.channels;
   const Normaliser n = normaliser(labels.channels, scores);
-  if (lane() != 0) return;
   const int label = label_of(labels, row);
-  loss[row] = label == -1  ? 0.0F
-              : label < -1 ? NAN
-                           : -logf(fmaxf(expf(scores[label] - n.largest) / n.sum, FLT_MIN));
+  const float closeness = closeness_sum(targets, labels.channels, label);
+  float sum = 0;
+  for (int c = lane(); c < labels.channels; c += 32) {
+    const float q = target(targets, labels.channels, label, c, closeness);
+    if (q != 0) sum -= q * logf(fmaxf(expf(scores[c] - n.largest) / n.sum, FLT_MIN));
+  }
+  sum = warp_sum(sum);
+  if (lane() != 0) return;
+  loss[row] = label == -1 ? 0.0F : label < -1 ? NAN : weight_of(targets, label) * sum;
 }
 
 // Sum of losses / count; the count stays for backward.
-__global__ void sum_losses(int rows, Labels labels, float fixed_count, const float* loss,
-                           float* total, float* count) {
+__global__ void sum_losses(int rows, Labels labels, Targets targets, float fixed_count,
+                           const float* loss, float* total, float* count) {
   float sum = 0, counted = 0;
   for (int row = static_cast<int>(threadIdx.x); row < rows; row += kSumThreads) {
     sum += loss[row];
-    counted += label_of(labels, row) == -1 ? 0.0F : 1.0F;
+    counted += weight_of(targets, label_of(labels, row));
   }
   sum = block_sum<kSumThreads>(sum);
   counted = block_sum<kSumThreads>(counted);
   if (threadIdx.x != 0) return;
-  const float divisor = fixed_count > 0 ? fixed_count : fmaxf(counted, 1.0F);
+  const float divisor = fixed_count > 0 ? fixed_count : counted > 0 ? counted : 1.0F;
   *count = divisor;
   *total = sum / divisor;
 }
 
-__global__ void loss_backward(int rows, Labels labels, float weight, const float* count,
-                              const float* x, float* dx) {
+__global__ void loss_backward(int rows, Labels labels, Targets targets, float weight,
+                              const float* count, const float* x, float* dx) {
   const int row = row_of_warp();
   if (row >= rows) return;
   const std::int64_t first = static_cast<std::int64_t>(row) * labels.channels;
   const Normaliser n = normaliser(labels.channels, x + first);
   const int label = label_of(labels, row);
-  const float factor = weight / *count;
+  const float factor = weight * weight_of(targets, label) / *count;
+  const float closeness = closeness_sum(targets, labels.channels, label);
   for (int c = lane(); c < labels.channels; c += 32) {
     const float p = expf(x[first + c] - n.largest) / n.sum;
-    dx[first + c] = label == -1  ? 0.0F
-                    : label < -1 ? NAN
-                                 : (p - (c == label ? 1.0F : 0.0F)) * factor;
+    dx[first + c] = label == -1 ? 0.0F
+                    : label < -1
+                        ? NAN
+                        : (p - target(targets, labels.channels, label, c, closeness)) * factor;
   }
 }
 
@@ -192,22 +234,38 @@ class SoftmaxLossOp final : public LabelledOp<SoftmaxLossParams> {
 
   void forward(std::uint64_t) override {
     const int rows = row_count(x_);
-    launch<loss_per_row>(grid_of_rows(x_), kThreads, 0, stream_, rows, labels(),
+    launch<loss_per_row>(grid_of_rows(x_), kThreads, 0, stream_, rows, labels(), targets(),
                          binding_.bottoms[0].data, per_row());
     const float fixed = p_.normalize ? 0.0F : static_cast<float>(x_.n());
-    launch<sum_losses>(1, kSumThreads, 0, stream_, rows, labels(), fixed, per_row(),
+    launch<sum_losses>(1, kSumThreads, 0, stream_, rows, labels(), targets(), fixed, per_row(),
                        binding_.tops[0].data, count());
   }
   void backward(std::uint64_t) override {
     if (!binding_.bottom_grads[0].data) return;
     launch<loss_backward>(grid_of_rows(x_), kThreads, 0, stream_, row_count(x_), labels(),
-                          p_.loss_weight, count(), binding_.bottoms[0].data,
+                          targets(), p_.loss_weight, count(), binding_.bottoms[0].data,
                           binding_.bottom_grads[0].data);
   }
 
  private:
   [[nodiscard]] float* count() const { return reinterpret_cast<float*>(binding_.state); }
+  [[nodiscard]] Targets targets() const {
+    const float sigma = p_.ordinal_sigma;
+    Targets t{.smoothing = p_.label_smoothing,
+              .sharpness = sigma > 0 ? 1 / (2 * sigma * sigma) : 0,
+              .weighted = !p_.class_weights.empty(),
+              .weights = {}};
+    std::ranges::copy(p_.class_weights, t.weights);
+    return t;
+  }
 };
+
+std::string supports_loss(const OpProblem& problem) {
+  const auto* p = std::get_if<SoftmaxLossParams>(&problem.params);
+  if (!p) return "another operation";
+  if (std::ssize(p->class_weights) <= kMaxClassWeights) return "";
+  return str("more than ", kMaxClassWeights, " class weights");
+}
 
 class AccuracyOp final : public LabelledOp<AccuracyParams> {
  public:
@@ -230,8 +288,7 @@ class AccuracyOp final : public LabelledOp<AccuracyParams> {
 
 extern const Implementation kSoftmax{FOVEA_TARGET_NAME ":softmax", supports_type<SoftmaxParams>,
                                      create_op_of<SoftmaxOp>};
-extern const Implementation kSoftmaxLoss{FOVEA_TARGET_NAME ":softmax_loss",
-                                         supports_type<SoftmaxLossParams>,
+extern const Implementation kSoftmaxLoss{FOVEA_TARGET_NAME ":softmax_loss", supports_loss,
                                          create_op_of<SoftmaxLossOp>};
 extern const Implementation kAccuracy{FOVEA_TARGET_NAME ":accuracy", supports_type<AccuracyParams>,
                                       create_op_of<AccuracyOp>};

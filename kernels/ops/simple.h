@@ -8,6 +8,8 @@
 // sum of the tops' dy. Softmax: y = exp(x - max) / sum over the channel axis, for every (n,h,w).
 #pragma once
 
+#include <vector>
+
 #include "engine/core/fields.h"
 #include "engine/core/shape.h"
 
@@ -52,22 +54,30 @@ struct SoftmaxParams {
   static void visit(Self&, V&&) {}
 };
 
-// loss = -sum over (n,h,w) of log(max(p[label], FLT_MIN)) / count, p = softmax of bottom 0 over
-// channels, labels = bottom 1;
-//   count = number of labels that are not ignored (normalize) or N. Top: the unweighted loss, a
-//   scalar. dx = (p - onehot) * loss_weight / count, 0 where ignored. The clamp acts in the forward
-//   pass only.
+// loss = -sum over (n,h,w) of w[label] sum_c q_c log(max(p_c, FLT_MIN)) / count, p = softmax of
+// bottom 0 over channels, labels = bottom 1;
+//   count = sum of w[label] over the labels that are not ignored (normalize) or N. Top: the
+//   unweighted loss, a scalar. dx = w[label] (p - q) * loss_weight / count, 0 where ignored. The
+//   clamp acts in the forward pass only.
+// Targets: q = (1 - label_smoothing) t + label_smoothing / C (Szegedy et al. 2016), t_c = 1 for the
+// label alone, or with ordinal_sigma > 0 proportional to exp(-(c - label)^2 / (2 ordinal_sigma^2)),
+// of sum 1: neighbouring classes of an ordered scale are nearly right (Diaz & Marathe 2019).
+// w = class_weights, one per class, or 1 where there are none. The defaults are Caffe's
+// SoftmaxWithLoss.
 struct SoftmaxLossParams {
   float loss_weight = 1;
   bool has_ignore_label = false;
   int ignore_label = 0;
   bool normalize = true;
+  std::vector<float> class_weights;
+  float label_smoothing = 0, ordinal_sigma = 0;
   bool operator==(const SoftmaxLossParams&) const = default;
   template <class Self, class V>
   static void visit(Self& p, V&& v) {
     v("loss_weight", p.loss_weight), v("has_ignore_label", p.has_ignore_label),
         v("ignore_label", p.ignore_label);
-    v("normalize", p.normalize);
+    v("normalize", p.normalize), v("class_weights", p.class_weights),
+        v("label_smoothing", p.label_smoothing), v("ordinal_sigma", p.ordinal_sigma);
   }
 };
 

@@ -362,7 +362,21 @@ INSTANTIATE_TEST_SUITE_P(
         Named<SoftmaxLossParams>{"ignored_label_divided_by_the_batch",
                                  {.has_ignore_label = true, .ignore_label = -1, .normalize = false},
                                  {4, 3}},
-        Named<SoftmaxLossParams>{"one_label_per_pixel", {}, {2, 3, 2, 2}}),
+        Named<SoftmaxLossParams>{"one_label_per_pixel", {}, {2, 3, 2, 2}},
+        Named<SoftmaxLossParams>{"class_weights", {.class_weights = {0.5F, 3, 0, 2}}, {4, 4}},
+        Named<SoftmaxLossParams>{"class_weights_divided_by_the_batch",
+                                 {.normalize = false, .class_weights = {0.5F, 3, 0, 2}},
+                                 {4, 4}},
+        Named<SoftmaxLossParams>{"label_smoothing", {.label_smoothing = 0.2F}, {3, 4}},
+        Named<SoftmaxLossParams>{"ordinal", {.ordinal_sigma = 0.7F}, {3, 5}},
+        Named<SoftmaxLossParams>{"everything_per_pixel",
+                                 {.loss_weight = 0.3F,
+                                  .has_ignore_label = true,
+                                  .ignore_label = 255,
+                                  .class_weights = {1, 2, 0.25F},
+                                  .label_smoothing = 0.1F,
+                                  .ordinal_sigma = 1.5F},
+                                 {2, 3, 2, 2}}),
     NameOf());
 
 TEST(ReferenceLoss, RefusesALabelOutOfRange) {

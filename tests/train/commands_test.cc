@@ -126,6 +126,26 @@ TEST(TrainCommand, AFullDiskIsOneLineAndLeavesNoSnapshot) {
     EXPECT_FALSE(entry.path().filename().string().starts_with("iter_")) << entry.path();
 }
 
+TEST(EvalCommand, TheExpectedClassIsAnOption) {
+  const ToyRun toy(7);
+  ASSERT_EQ(run_command(toy.path(), toy.train("run")).code, 0);
+  const auto eval = [&](const std::vector<std::string>& more) {
+    const CommandResult result = run_command(toy.path(), toy.eval("run", more));
+    EXPECT_EQ(result.code, 0) << result.err;
+    return result.out;
+  };
+  const Json with = Json::parse(eval({"--json", "--expected"}));
+  for (const char* key : {"mae_expected", "accuracy_expected", "one_off_expected",
+                          "mae_expected_oversample", "accuracy_expected_oversample"}) {
+    EXPECT_TRUE(with["folds"][0].contains(key)) << key;
+    EXPECT_EQ(with["mean"][key], with["folds"][0][key]);
+  }
+  // Of two classes, the expected one rounds to the more probable one.
+  EXPECT_EQ(with["folds"][0]["accuracy_expected"], with["folds"][0]["accuracy"]);
+  EXPECT_FALSE(Json::parse(eval({"--json"}))["folds"][0].contains("mae_expected"));
+  EXPECT_NE(eval({"--expected"}).find("expected class, 10-crop: accuracy"), std::string::npos);
+}
+
 TEST(EvalCommand, MistakesAreOneLine) {
   const ToyRun toy(7);
   const auto eval = [&](const std::string& weights, const std::vector<std::string>& more = {}) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace fovea {
 namespace {
 
@@ -34,6 +36,25 @@ TEST(Spread, IsThePopulationsAsNumpysDefault) {
   EXPECT_DOUBLE_EQ(spread(values).mean, 7.0 / 3);
   EXPECT_NEAR(spread(values).std, 1.247219128924647, 1e-15);  // numpy.std([1, 2, 4])
   EXPECT_EQ(spread({}).std, 0);
+}
+
+TEST(Evaluate, ProbabilitiesGiveTheFirstMostProbableClassAndTheLoss) {
+  const Predictions p{.classes = 3,
+                      .truth = {0, 2, 1},
+                      .probabilities = {0.5, 0.5, 0, 0.25, 0.5, 0.25, 0.125, 0.75, 0.125}};
+  const Evaluation e = evaluate(p);
+  EXPECT_EQ(e.confusion, (std::vector<std::vector<std::int64_t>>{{1, 0, 0}, {0, 1, 0}, {0, 1, 0}}));
+  EXPECT_DOUBLE_EQ(e.loss, (std::log(2.0) + std::log(4.0) - std::log(0.75)) / 3);
+}
+
+TEST(Evaluate, TheExpectedClassIsMeasuredAndRounded) {
+  // Expected classes 0.5 (rounds to 1), 1.25, 2.
+  const Predictions p{
+      .classes = 3, .truth = {0, 1, 0}, .probabilities = {0.5, 0.5, 0, 0.25, 0.25, 0.5, 0, 0, 1}};
+  const Evaluation e = evaluate(p);
+  EXPECT_DOUBLE_EQ(e.expected.mae, (0.5 + 0.25 + 2) / 3);
+  EXPECT_DOUBLE_EQ(e.expected.accuracy, 1.0 / 3);
+  EXPECT_DOUBLE_EQ(e.expected.one_off, 2.0 / 3);
 }
 
 }  // namespace

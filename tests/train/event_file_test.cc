@@ -65,6 +65,8 @@ TEST(EventFile, TensorBoardReadsIt) {
     GTEST_SKIP() << "no TensorBoard in .venv (scripts/peers makes it)";
   const TemporaryFolder folder;
   add_losses(EventFile(folder / "events.out.tfevents.fovea", 0), 1, 4);
+  const Text texts[] = {{"eval/confusion", "| 1 | 2 |"}};
+  EventFile(folder / "events.out.tfevents.fovea", 4).add(5, {}, texts);
   write_file(folder / "read.py", R"(
 import sys
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -72,6 +74,9 @@ run = EventAccumulator(sys.argv[1])
 run.Reload()
 print(sorted(run.Tags()["scalars"]))
 print([(e.step, e.value) for e in run.Scalars("train/loss")])
+for tag in run.Tags()["tensors"]:
+    metadata = run.SummaryMetadata(tag).plugin_data.plugin_name
+    print(tag, metadata, [(e.step, e.tensor_proto.string_val) for e in run.Tensors(tag)])
 )");
   const std::string out = (folder / "out").string();
   ASSERT_EQ(std::system((python + " " + (folder / "read.py").string() + " " +
@@ -80,7 +85,8 @@ print([(e.step, e.value) for e in run.Scalars("train/loss")])
             0);
   EXPECT_EQ(read_file(out),
             "['lr', 'train/loss']\n"
-            "[(1, 1.0), (2, 0.5), (3, 0.3333333432674408), (4, 0.25)]\n");
+            "[(1, 1.0), (2, 0.5), (3, 0.3333333432674408), (4, 0.25)]\n"
+            "eval/confusion text [(5, [b'| 1 | 2 |'])]\n");
 }
 
 }  // namespace

@@ -36,17 +36,20 @@ void expect_equal_runs(const ToyRun& toy, const std::string& one, const std::str
             timeless_log(toy / other / "fold0/log.jsonl"));
 }
 
-TEST(Resume, AfterKillsAtAnyMomentTheFinalWeightsAreBitIdentical) {
-  constexpr int kIterations = 6000;
-  const ToyRun toy(kIterations);
-  ASSERT_EQ(run_command(toy.path(), toy.train("whole")).code, 0);
-
-  // Each piece lives until some snapshots after the one it started from and a few milliseconds
-  // more, so that some die at start-up, some within a snapshot.
+// Trains "whole" at once and "pieces" with kills: each piece lives until some snapshots after the
+// one it started from and a few milliseconds more, so that some die at start-up, some within a
+// snapshot.
+void expect_kills_change_nothing(const ToyRun& toy, const std::vector<std::string>& more) {
+  const auto pieces = [&] {
+    std::vector<std::string> all = more;
+    all.emplace_back("--resume");
+    return toy.train("pieces", all);
+  };
+  ASSERT_EQ(run_command(toy.path(), toy.train("whole", more)).code, 0);
   int kills = 0;
   for (std::uint64_t attempt = 0; attempt < 8; ++attempt) {
     const std::int64_t from = newest_snapshot(toy / "pieces/fold0");
-    Command piece(toy.path(), toy.train("pieces", {"--resume"}));
+    Command piece(toy.path(), pieces());
     const auto draw = [&](float n) {
       return static_cast<int>(n * random_uniform({.seed = n > 4 ? 3U : 4U}, attempt));
     };
@@ -57,11 +60,38 @@ TEST(Resume, AfterKillsAtAnyMomentTheFinalWeightsAreBitIdentical) {
     kills += piece.kill().code == -1 ? 1 : 0;
   }
   EXPECT_GE(kills, 3) << "the test disturbed nothing";
-  const CommandResult last = run_command(toy.path(), toy.train("pieces", {"--resume"}));
+  const CommandResult last = run_command(toy.path(), pieces());
   ASSERT_EQ(last.code, 0) << last.err;
-  expect_equal_runs(toy, "whole", "pieces", kIterations);
   for (const auto& entry : fs::directory_iterator(toy / "pieces/fold0"))
     EXPECT_EQ(entry.path().string().find(".tmp"), std::string::npos) << entry.path();
+}
+
+TEST(Resume, AfterKillsAtAnyMomentTheFinalWeightsAreBitIdentical) {
+  constexpr int kIterations = 6000;
+  const ToyRun toy(kIterations);
+  expect_kills_change_nothing(toy, {});
+  expect_equal_runs(toy, "whole", "pieces", kIterations);
+}
+
+TEST(Resume, AfterKillsAveragesTheBestAndTheEarlyStopAreBitIdentical) {
+  constexpr int kIterations = 6000;
+  const ToyRun toy(kIterations);
+  std::vector<std::string> more;
+  for (const char* setting :
+       {"solver.ema=0.95", "solver.keep_last=3", "solver.base_lr=0.00002", "evaluation.interval=5",
+        "evaluation.split=test", "evaluation.keep_best=true", "evaluation.average=true",
+        "evaluation.patience=150", "loss.weighting=balanced", "loss.label_smoothing=0.1",
+        "loss.ordinal_sigma=0.5"})
+    more.insert(more.end(), {"--set", setting});
+  expect_kills_change_nothing(toy, more);
+  const std::int64_t end = newest_snapshot(toy / "whole/fold0");
+  EXPECT_GT(end, 150 * 5);
+  EXPECT_LT(end, kIterations) << "it did not stop early";
+  EXPECT_EQ(newest_snapshot(toy / "pieces/fold0"), end);
+  expect_equal_runs(toy, "whole", "pieces", static_cast<int>(end));
+  for (const std::string& name :
+       {str("fold0/ema_", end, ".safetensors"), std::string("fold0/best.safetensors")})
+    EXPECT_TRUE(read_file(toy / "whole" / name) == read_file(toy / "pieces" / name)) << name;
 }
 
 TEST(Resume, InterruptTakesASnapshotAtOnceAndGoesOnFromIt) {

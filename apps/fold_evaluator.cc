@@ -1,0 +1,67 @@
+#include "apps/fold_evaluator.h"
+
+#include <algorithm>
+
+#include "apps/resolve.h"
+#include "engine/io/weights.h"
+
+namespace fovea::apps {
+namespace {
+
+LoaderOptions loading(const TrainConfig& config, const View& view, FoldEvaluatorOptions options) {
+  return {.view = std::string(view.name),
+          .batch = options.crops == Crops::kOversample ? 4 : 32,
+          .transform = {.crop = static_cast<int>(config.data.crop),
+                        .mean = std::move(options.mean),
+                        .scale = config.data.scale},
+          .crops = options.crops,
+          .sampling = options.limit > 0 ? Sampling::kShuffle : Sampling::kInOrder,
+          .seed = config.seed};
+}
+
+// The main head is the last layer of every net of the study.
+Graph main_head(const TrainConfig& config, const Store& store, const View& view,
+                std::int64_t batch) {
+  const LabelColumn& column = store.columns()[static_cast<std::size_t>(view.target)];
+  const Graph graph = build_graph(configured_net(config, resolve_net(config.net), Phase::kDeploy,
+                                                 batch, std::ssize(column.classes)));
+  return prune_to(graph, {graph.nodes.back().tops[0]});
+}
+
+}  // namespace
+
+FoldEvaluator::FoldEvaluator(const TrainConfig& config, const Store& store, const View& view,
+                             FoldEvaluatorOptions options)
+    : source_(store, loading(config, view, options)),
+      executor_(main_head(config, store, view, source_.batch_shape().n()), resolve_execution()),
+      count_(options.limit > 0 ? std::min(options.limit, source_.epoch_size())
+                               : source_.epoch_size()) {}
+
+Predictions FoldEvaluator::predict(const WeightFile& model, const std::string& name) {
+  const WeightReport report = load_weights(executor_, model, name);
+  require(report.missing.empty(), "missing weights in ", name, ": ",
+          report.missing.empty() ? "" : report.missing[0]);
+  const std::int64_t records = source_.options().batch, crops = source_.batch_shape().n() / records;
+  const int scores = executor_.graph().nodes.back().tops[0];
+  const TensorView<float> input = executor_.input("data");
+  std::vector<float> labels(static_cast<std::size_t>(records));
+  Predictions result;
+  for (std::int64_t batch = 0; std::ssize(result.truth) < count_; ++batch) {
+    source_.load(batch, input, labels);
+    executor_.forward();
+    const Tensor<float> p = executor_.tensor(scores);
+    result.classes = static_cast<int>(p.shape.c());
+    for (std::int64_t r = 0; r < records && std::ssize(result.truth) < count_; ++r) {
+      std::vector<double> sum(static_cast<std::size_t>(p.shape.c()));
+      for (std::int64_t i = r * crops; i < (r + 1) * crops; ++i) {
+        for (std::size_t c = 0; c < sum.size(); ++c)
+          sum[c] += static_cast<double>(p.view()(i, static_cast<std::int64_t>(c)));
+      }
+      for (const double s : sum) result.probabilities.push_back(s / static_cast<double>(crops));
+      result.truth.push_back(static_cast<int>(labels[static_cast<std::size_t>(r)]));
+    }
+  }
+  return result;
+}
+
+}  // namespace fovea::apps
