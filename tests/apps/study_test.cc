@@ -1,0 +1,196 @@
+// `fovea study` as a user runs it: killed, resumed, scored, drawn and reported.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "engine/study/job_state.h"
+#include "engine/train/trainer.h"
+#include "tests/train/toy_run.h"
+
+namespace fovea {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Synthetic faces of 32 pixels in two folds, and four models of the study's names with a net that
+// trains in a second.
+class Study : public testing::Test {
+ protected:
+  void SetUp() override {
+    const std::string faces = file("faces");
+    ASSERT_EQ(
+        run({"data", "synth", "--out", faces, "--count", "96", "--size", "32", "--folds", "2"})
+            .code,
+        0);
+    ASSERT_EQ(run({"data", "adience", "--images", faces, "--folds", faces, "--size", "32", "--out",
+                   file("faces.fovea")})
+                  .code,
+              0);
+    write_toy_net(folder_ / "toy.json");
+    for (const char* name : {"age_net_definitions", "gender_net_definitions",
+                             "age_fromscratch_caffereference", "gender_finetuning_googlenet"})
+      write_config(name);
+  }
+
+  void write_config(const std::string& name, const std::string& weights = "") {
+    write_input(folder_ / (name + ".json"),
+                str(R"({"net": ")", file("toy.json"), R"(", "weights": ")", weights,
+                    R"(", "target": ")", name.substr(0, name.find('_')),
+                    R"(", "data": {"batch": 8, "crop": 28, "scale": 0.0078125}, "solver": {)",
+                    R"("base_lr": 0.02, "max_iter": 100, "snapshot": 500, "display": 50}})"));
+    configs_ += (configs_.empty() ? "" : ",") + file(name + ".json");
+  }
+
+  [[nodiscard]] std::string file(const std::string& name) const {
+    return (folder_ / name).string();
+  }
+  CommandResult run(const std::vector<std::string>& arguments) const {
+    return run_command(folder_.path(), arguments);
+  }
+  [[nodiscard]] std::vector<std::string> begin(const std::string& study, int iterations) const {
+    return {"study",  "run",       file(study), "--data",     file("faces.fovea"), "--configs",
+            configs_, "--threads", "1",         "--max-iter", str(iterations)};
+  }
+  [[nodiscard]] Json status(const std::string& study) const {
+    const CommandResult result = run({"study", "status", file(study), "--json"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return Json::parse(result.out);
+  }
+  [[nodiscard]] std::int64_t newest(const std::string& job) const {
+    return newest_snapshot(folder_ / job);
+  }
+
+  TemporaryFolder folder_;
+  std::string configs_;
+};
+
+// Processes whose command line has `text`, but for our own.
+std::vector<pid_t> processes_with(const std::string& text) {
+  std::vector<pid_t> found;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream in(entry.path() / "cmdline", std::ios::binary);
+    const std::string line{std::istreambuf_iterator<char>(in), {}};
+    if (line.find(text) != std::string::npos && std::stoi(name) != ::getpid())
+      found.push_back(std::stoi(name));
+  }
+  return found;
+}
+
+bool eventually(const auto& condition) {
+  for (int ms = 0; ms < 30000; ms += 2) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return false;
+}
+
+TEST_F(Study, KilledTwiceAndAJobOnceFinishesWithTheBitsOfAnUndisturbedRun) {
+  constexpr int kIterations = 4000;
+  {
+    Command first(folder_.path(), begin("s", kIterations));
+    ASSERT_TRUE(eventually([&] { return newest("s/age_net_definitions/fold0") >= 500; }));
+    EXPECT_EQ(status("s")["running"], 1);
+    first.kill();
+  }
+  // Its job does not live on.
+  EXPECT_TRUE(eventually([&] { return processes_with(file("s") + "/").empty(); }));
+  EXPECT_EQ(status("s")["running"], 0);
+  EXPECT_LT(newest("s/age_net_definitions/fold0"), kIterations) << "the test disturbed nothing";
+  {
+    Command second(folder_.path(), {"study", "run", file("s")});
+    // Once the job itself dies: SIGKILL, as from the kernel that is out of memory.
+    const std::string job = "s/gender_net_definitions";
+    ASSERT_TRUE(eventually([&] { return newest(job + "/fold0") >= 500; }));
+    for (const pid_t pid : processes_with(file(job) + "/config.json")) ::kill(pid, SIGKILL);
+    ASSERT_TRUE(eventually([&] { return newest(job + "/fold1") >= 1000; }));
+    second.kill();
+  }
+  EXPECT_LT(newest("s/gender_net_definitions/fold1"), kIterations) << "the test disturbed nothing";
+  EXPECT_EQ(newest("s/gender_net_definitions/fold0"), kIterations);
+  const CommandResult last = run({"study", "run", file("s")});
+  ASSERT_EQ(last.code, 0) << last.err;
+  EXPECT_NE(last.err.find("goes on from iteration"), std::string::npos) << last.err;
+  const Json state = status("s");
+  EXPECT_EQ(state["done"], 8);
+  EXPECT_EQ(state["jobs"][7]["iteration"], kIterations);
+
+  for (const std::string job : {"age_net_definitions/fold0", "gender_net_definitions/fold0",
+                                "gender_net_definitions/fold1"}) {
+    const std::string model = job.substr(0, job.find('/'));
+    const CommandResult whole =
+        run({"train", file(model + ".json"), "--data", file("faces.fovea"), "--fold",
+             job.substr(job.size() - 1), "--out", file("whole/" + model), "--threads", "1",
+             "--max-iter", str(kIterations)});
+    ASSERT_EQ(whole.code, 0) << whole.err;
+    for (const char* extension : {".safetensors", ".state"}) {
+      const std::string name = str(job, "/iter_", kIterations, extension);
+      EXPECT_TRUE(read_file(folder_ / ("s/" + name)) == read_file(folder_ / ("whole/" + name)))
+          << name;
+    }
+  }
+}
+
+TEST_F(Study, AFailedJobIsShownAndStopsNoOther) {
+  write_config("age_finetuning_vgg16", "nowhere.safetensors");
+  const CommandResult result = run(begin("s", 50));
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.err.find("2 of 10 jobs failed"), std::string::npos) << result.err;
+  const Json state = status("s");
+  EXPECT_EQ(state["done"], 8);
+  EXPECT_EQ(state["failed"], 2);
+  const auto error = state["jobs"][8]["error"].get<std::string>();
+  EXPECT_NE(error.find("nowhere.safetensors"), std::string::npos) << error;
+  EXPECT_EQ(error.find('\n'), std::string::npos);
+  const CommandResult shown = run({"study", "status", file("s")});
+  EXPECT_NE(shown.out.find("nowhere.safetensors"), std::string::npos) << shown.out;
+}
+
+TEST_F(Study, InterruptedItTakesSnapshotsAndSaysHowToGoOn) {
+  Command running(folder_.path(), begin("s", 100000));
+  ASSERT_TRUE(eventually([&] { return newest("s/age_net_definitions/fold0") >= 500; }));
+  running.send(SIGTERM);
+  const CommandResult result = running.wait();
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.err.find("fovea: error: stopped with 0 of 8 jobs done"), std::string::npos)
+      << result.err;
+  EXPECT_EQ(status("s")["stopped"], 1);
+}
+
+TEST_F(Study, RefusesAnotherRequestAndMistakes) {
+  std::vector<std::string> plan = begin("s", 50);
+  plan.push_back("--plan-only");
+  ASSERT_EQ(run(plan).code, 0);
+  EXPECT_EQ(status("s")["waiting"], 8);
+  EXPECT_EQ(run(plan).code, 0);  // the same request
+  expect_mistake(run({"study", "run", file("s"), "--folds", "1"}),
+                 {"another study in", "study.json", "folds [1]", "expected [0,1]"});
+  plan[10] = "60";
+  expect_mistake(run(plan), {"another study in", "solver.max_iter: 60"});
+  expect_mistake(run({"study", "run", file("s"), "--only", "8", "--quiet"}), {"--only: 8"});
+  expect_mistake(run({"study", "run", file("t")}), {"--data STORE"});
+  expect_mistake(run({"study", "run", file("t"), "--data", file("faces.fovea"), "--configs",
+                      "age_net_definition"}),
+                 {"unknown config", "did you mean 'age_net_definitions'"});
+  expect_mistake(run({"study", "run", file("t"), "--data", file("faces.fovea"), "--configs",
+                      "age_net_definitions_unaligned"}),
+                 {"unaligned/fold0"});
+  expect_mistake(run({"study", "status", file("t")}), {"no study in"});
+  EXPECT_FALSE(fs::exists(folder_ / "t"));
+  // One job of the eight: what a task of a job array does.
+  ASSERT_EQ(run({"study", "run", file("s"), "--only", "3"}).code, 0);
+  EXPECT_EQ(status("s")["jobs"][3]["state"], "done");
+  EXPECT_EQ(status("s")["waiting"], 7);
+  const std::vector<std::string> slurm{"study", "emit-slurm", file("s"), "--out", file("a.sbatch")};
+  ASSERT_EQ(run(slurm).code, 0);
+  EXPECT_NE(read_file(folder_ / "a.sbatch").find("--array=0-7"), std::string::npos);
+  expect_mistake(run(slurm), {"output exists"});
+}
+
+}  // namespace
+}  // namespace fovea
