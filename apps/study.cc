@@ -12,6 +12,7 @@ void add_study_commands(CLI::App& app) {
   add_study_run_command(*study, app);
   add_study_status_command(*study);
   add_study_score_command(*study);
+  add_study_plots_command(*study);
   add_study_slurm_command(*study);
 }
 

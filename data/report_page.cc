@@ -52,8 +52,8 @@ std::string loss_chart(const ReportTask& task) {
                   .lines = {{.name = "raw", .points = raw}, {.name = "line", .points = smooth}}};
   if (!smooth.empty()) chart.lines[1].label = fixed(smooth.back().y, 2);
   if (task.classes.size() > 1) {
-    chart.reference = std::log(static_cast<double>(task.classes.size()));
-    chart.reference_label = str("knowing nothing: ", fixed(chart.reference, 2));
+    const double nothing = std::log(static_cast<double>(task.classes.size()));
+    chart.references = {{nothing, str("knowing nothing: ", fixed(nothing, 2))}};
   }
   return str("<div class=\"card\"><h3>Training loss</h3>", to_svg(chart), "</div>");
 }
