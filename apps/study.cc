@@ -13,6 +13,7 @@ void add_study_commands(CLI::App& app) {
   add_study_status_command(*study);
   add_study_score_command(*study);
   add_study_plots_command(*study);
+  add_study_report_command(*study);
   add_study_slurm_command(*study);
 }
 

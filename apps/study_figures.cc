@@ -19,13 +19,20 @@ StudyPanel panel_of(const std::filesystem::path& folder, const study::Plan& plan
   StudyPanel panel{.title = str(study::net_title(net), ": ", target),
                    .curves = {},
                    .references = references_of(target)};
-  for (const study::PlannedModel& model : plan.models) {
-    const auto name = study::parse_model_name(model.name);
-    if (!name || name->net != net || name->target != target) continue;
-    auto points = accuracy_curve(study::read_model_scores(folder, plan, model));
-    if (!points.empty())
-      panel.curves.push_back({study::row_label(name->alignment, name->start), name->alignment,
-                              name->start, std::move(points)});
+  const auto add = [&](std::string_view start, std::string_view alignment) {
+    for (const study::PlannedModel& model : plan.models) {
+      const auto name = study::parse_model_name(model.name);
+      if (!name || name->net != net || name->target != target || name->start != start ||
+          name->alignment != alignment)
+        continue;
+      auto points = accuracy_curve(study::read_model_scores(folder, plan, model));
+      if (!points.empty())
+        panel.curves.push_back(
+            {study::row_label(alignment, start), name->alignment, name->start, std::move(points)});
+    }
+  };
+  for (const std::string_view start : study::kStarts) {
+    for (const std::string_view alignment : study::kAlignments) add(start, alignment);
   }
   return panel;
 }

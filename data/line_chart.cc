@@ -83,6 +83,7 @@ constexpr const char* kFileStyle =
     ".title{font-size:14px;font-weight:600;fill:#1d1d1b}.legend{fill:#1d1d1b}"
     ".chart-grid{stroke:#e4e2dc}.chart-base{stroke:#8d8c86}"
     ".chart-reference{stroke:#8d8c86;stroke-dasharray:3 4}"
+    ".chart-note{paint-order:stroke;stroke:#fff;stroke-width:4px}"
     "polyline{fill:none;stroke-width:2;stroke-linejoin:round}"
     ".chart-control,.key-control{stroke:#6b6a65;stroke-dasharray:5 4}";
 
@@ -99,14 +100,14 @@ std::string to_svg(const LineChart& chart) {
   std::string svg = str("<svg class=\"chart\" viewBox=\"0 0 ", kWidth, ' ', kHeight,
                         "\" role=\"img\" aria-label=\"", escape_html(chart.description), "\">");
   svg += grid_lines(chart, scale);
+  for (const ChartLine& line : chart.lines) svg += polyline(line, scale);
   for (const ChartReference& reference : chart.references) {
     const std::string y = scale.y(reference.level);
     svg += str("<line x1=\"", kLeft, "\" x2=\"", kRight, "\" y1=\"", y, "\" y2=\"", y,
                "\" class=\"chart-reference\"/>");
-    svg += svg_text(fixed(kRight, 0), fixed(std::stod(y) - 6, 1), "end", "chart-axis",
+    svg += svg_text(fixed(kRight, 0), fixed(std::stod(y) - 6, 1), "end", "chart-axis chart-note",
                     reference.label);
   }
-  for (const ChartLine& line : chart.lines) svg += polyline(line, scale);
   for (const ChartLine& line : chart.lines) {
     if (line.points.empty() || line.label.empty()) continue;
     const ChartPoint& last = line.points.back();

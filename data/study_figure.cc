@@ -68,9 +68,10 @@ std::string legend_svg(const std::vector<StudyPanel>& panels) {
 }  // namespace
 
 std::string study_figure(const std::vector<StudyPanel>& panels) {
-  const auto count = static_cast<double>(panels.size());
-  // One panel alone still has room for a legend of nine.
-  const double width = std::max(count * kPanelWidth + (count - 1) * kGap, 860.0);
+  // One panel alone stands in a figure as wide as the others: the same scale, side by side on a
+  // page.
+  const double count = std::max(static_cast<double>(panels.size()), 2.0);
+  const double width = count * kPanelWidth + (count - 1) * kGap;
   const double height = kTitle + kPanelHeight + kLegend;
   std::string svg =
       str("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", width, "\" height=\"", height,

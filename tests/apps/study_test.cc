@@ -51,9 +51,13 @@ class Study : public testing::Test {
   CommandResult run(const std::vector<std::string>& arguments) const {
     return run_command(folder_.path(), arguments);
   }
-  [[nodiscard]] std::vector<std::string> begin(const std::string& study, int iterations) const {
-    return {"study",  "run",       file(study), "--data",     file("faces.fovea"), "--configs",
-            configs_, "--threads", "1",         "--max-iter", str(iterations)};
+  [[nodiscard]] std::vector<std::string> begin(const std::string& study, int iterations,
+                                               const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> all{
+        "study",  "run",       file(study), "--data",     file("faces.fovea"), "--configs",
+        configs_, "--threads", "1",         "--max-iter", str(iterations)};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
   }
   [[nodiscard]] Json status(const std::string& study) const {
     const CommandResult result = run({"study", "status", file(study), "--json"});
@@ -190,6 +194,115 @@ TEST_F(Study, RefusesAnotherRequestAndMistakes) {
   ASSERT_EQ(run(slurm).code, 0);
   EXPECT_NE(read_file(folder_ / "a.sbatch").find("--array=0-7"), std::string::npos);
   expect_mistake(run(slurm), {"output exists"});
+}
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+// The document after a browser loaded it.
+std::string browsed(const fs::path& page) {
+  const std::string command =
+      "timeout 120 chromium --headless --no-sandbox --disable-gpu --virtual-time-budget=2000 "
+      "--dump-dom 'file://" +
+      page.string() + "' 2>/dev/null";
+  FILE* pipe = ::popen(command.c_str(), "r");
+  std::string dom;
+  std::array<char, 4096> part{};
+  while (const std::size_t n = std::fread(part.data(), 1, part.size(), pipe))
+    dom.append(part.data(), n);
+  ::pclose(pipe);
+  return dom;
+}
+
+// A study from its beginning to its report, and what is in each.
+class StudyReport : public Study {
+ protected:
+  void SetUp() override {
+    Study::SetUp();
+    const CommandResult trained = run(begin("s", 40, {"--set", "solver.snapshot=20"}));
+    ASSERT_EQ(trained.code, 0) << trained.err;
+    const CommandResult scored = run({"study", "score", file("s")});
+    ASSERT_EQ(scored.code, 0) << scored.err;
+    const CommandResult reported = run({"study", "report", file("s"), "--faces", "2"});
+    ASSERT_EQ(reported.code, 0) << reported.err;
+  }
+};
+
+TEST_F(StudyReport, ScoresAreThoseOfEvalAndAreNotMadeTwice) {
+  const Json scores = Json::parse(run({"study", "score", file("s"), "--json"}).out)["scores"];
+  ASSERT_EQ(scores.size(), 16U);  // 4 models, 2 folds, 2 snapshots
+  const std::string job = "age_net_definitions/fold1";
+  const Json score = read_json_file(folder_ / ("s/" + job + "/score_20.json"));
+  for (const auto& [crops, key] :
+       {std::pair{"center", "center"}, std::pair{"legacy-single", "legacy_single"}}) {
+    const CommandResult evaluated = run(
+        {"eval", file("s/age_net_definitions/config.json"), "--data", file("faces.fovea"), "--fold",
+         "1", "--weights", file("s/" + job + "/iter_20.safetensors"), "--crops", crops, "--json"});
+    const Json fold = Json::parse(evaluated.out)["folds"][0];
+    EXPECT_EQ(score[key]["confusion"], fold["confusion"]);
+    EXPECT_EQ(score[key]["accuracy"], fold["accuracy"]);
+    EXPECT_EQ(score[key]["one_off"], fold["one_off"]);
+  }
+  const Json ten = Json::parse(
+      run({"eval", file("s/age_net_definitions/config.json"), "--data", file("faces.fovea"),
+           "--fold", "1", "--weights", file("s/" + job + "/iter_20.safetensors"), "--json"})
+          .out)["folds"][0];
+  EXPECT_EQ(score["oversample"]["accuracy"], ten["accuracy_oversample"]);
+  EXPECT_EQ(score["oversample"]["one_off"], ten["one_off_oversample"]);
+
+  const std::string text = read_file(folder_ / "s/results--vs-/age_net_definitions_40.txt");
+  EXPECT_EQ(count_of(text, "\n"), 2U);
+  EXPECT_EQ(count_of(text, "\"confmato\""), 3U);
+  const CommandResult again = run({"study", "score", file("s")});
+  EXPECT_NE(again.err.find("0 snapshots scored, 0 result files"), std::string::npos) << again.err;
+  fs::remove(folder_ / ("s/" + job + "/score_20.json"));
+  const CommandResult one = run({"study", "score", file("s")});
+  EXPECT_NE(one.err.find("1 snapshots scored, 0 result files"), std::string::npos) << one.err;
+}
+
+TEST_F(StudyReport, PlotsAreFilesOfTheirOwn) {
+  ASSERT_EQ(run({"study", "plots", file("s")}).code, 0);
+  for (const char* net : {"AdienceNet", "CaffeNet", "GoogLeNet"}) {
+    const std::string svg = read_file(folder_ / str("s/plots/accuracy_", net, ".svg"));
+    EXPECT_EQ(count_of(svg, "<polyline"), net == std::string("AdienceNet") ? 2U : 1U) << net;
+    EXPECT_EQ(count_of(svg, "<svg"), count_of(svg, "</svg>"));
+    EXPECT_EQ(count_of(svg, "nan"), 0U);
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "s/plots/accuracy_VGG16.svg"));  // of which there is none
+  ASSERT_EQ(run({"study", "run", file("t"), "--data", file("faces.fovea"), "--configs", configs_,
+                 "--plan-only"})
+                .code,
+            0);
+  for (const char* command : {"plots", "report"})
+    expect_mistake(run({"study", command, file("t")}), {"no scores in", "fovea study score"});
+}
+
+TEST_F(StudyReport, HoldsTheTableAndEveryPicture) {
+  const std::string markdown = read_file(folder_ / "s/report/results.md");
+  EXPECT_EQ(count_of(markdown, "**<br>paper "), 4U);
+  EXPECT_EQ(count_of(read_file(folder_ / "s/report/results.csv"), "\n"), 5U);
+  std::string html = read_file(folder_ / "s/report/index.html");
+  EXPECT_EQ(count_of(html, "<section>"), 4U);
+  EXPECT_EQ(count_of(html, "<small>paper "), 38U);
+  EXPECT_EQ(count_of(html, "class=\"matrix"), 4U);
+  constexpr int kPictures = 4 * 2 * 3 + 3;  // face, heatmap, both; three figures
+  EXPECT_EQ(count_of(html, "<img "), kPictures);
+  for (const char* outside : {"src=\"/", "src=\"http", "@import", "url(", "<script"})
+    EXPECT_EQ(count_of(html, outside), 0U) << outside;
+
+  if (std::system("command -v chromium >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "no chromium; scripts/setup --dev installs it";
+  // A probe writes down what the browser made of the pictures.
+  html.insert(html.find("</body>"),
+              "<p id=\"probe\"></p><script>addEventListener('load', () => { "
+              "document.getElementById('probe').textContent = 'decoded ' + "
+              "[...document.images].filter(i => i.naturalWidth > 1).length; });</script>");
+  write_input(folder_ / "page.html", html);
+  EXPECT_NE(browsed(folder_ / "page.html").find(str("decoded ", kPictures, "<")),
+            std::string::npos);
 }
 
 }  // namespace
