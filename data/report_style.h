@@ -44,6 +44,7 @@ pre::before { content: "$ "; color: var(--soft); }
 .row { display: grid; grid-template-columns: minmax(0, 1.75fr) minmax(0, 1fr); gap: 14px; margin-top: 14px; align-items: stretch; }
 .row.single { grid-template-columns: minmax(0, 1fr); }
 .chart { display: block; width: 100%; height: auto; }
+.row.single .chart { max-width: 640px; }
 .chart text { font-size: 12px; fill: var(--soft); }
 .chart .chart-value { fill: var(--ink); font-weight: 600; paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
 .chart-grid { stroke: var(--line); stroke-width: 1; }
