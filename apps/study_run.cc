@@ -124,12 +124,9 @@ void require_same_as(const study::Plan& plan, const Arguments& a) {
   study::Request request;
   if (!a.store.empty()) request.store = fs::absolute(a.store).string();
   request.settings = a.settings;
-  if (!a.configs.empty()) {
-    request.models = models_of(a);
-  } else {
-    require(a.max_iter == 0 && !a.seed,
-            "another study? --max-iter and --seed belong to --configs, expected both or neither");
-  }
+  if (!a.configs.empty()) request.models = models_of(a);
+  request.max_iter = a.max_iter;
+  if (a.seed) request.seed = common().seed;
   if (!a.folds.empty()) {
     request.folds =
         folds_of(a, Store(plan.store), request.models.empty() ? plan.models : request.models);

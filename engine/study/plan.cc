@@ -9,7 +9,7 @@ namespace fs = std::filesystem;
 
 std::string names_of(const std::vector<PlannedModel>& models) {
   std::string list;
-  for (const PlannedModel& m : models) list += (list.empty() ? "" : ",") + m.name;
+  for (const PlannedModel& m : models) list += str(list.empty() ? "" : ",", m.name);
   return list;
 }
 
@@ -89,6 +89,14 @@ void require_same(const Plan& plan, const Request& request, const fs::path& stud
   require_equal(study, "precision", plan.precision, request.precision);
   require_equal(study, "engine", plan.engine, request.engine);
   require_equal(study, "threads of a job", plan.threads, request.threads);
+  for (const PlannedModel& model : plan.models) {
+    require_equal(study, "max_iter", model.config.at("solver").at("max_iter").get<std::int64_t>(),
+                  request.max_iter);
+    if (!request.seed) continue;
+    const auto seed = model.config.at("seed").get<std::uint64_t>();
+    require(seed == *request.seed, "another study in ", plan_path(study).string(),
+            ": asked for seed ", *request.seed, ", expected ", seed);
+  }
   if (request.models.empty()) return;
   require_equal(study, "configs", names_of(plan.models), names_of(request.models));
   for (std::size_t m = 0; m < plan.models.size(); ++m) {

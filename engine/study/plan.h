@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,8 @@ struct Request {
   std::vector<PlannedModel> models;
   std::string device, precision, engine;
   int threads = 0;
+  std::int64_t max_iter = 0;          // of every model
+  std::optional<std::uint64_t> seed;  // of every model
 };
 // Error with one line where `request` asks for something else than the plan of `study` says.
 void require_same(const Plan& plan, const Request& request, const std::filesystem::path& study);

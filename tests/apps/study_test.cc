@@ -42,7 +42,7 @@ class Study : public testing::Test {
                     R"(", "target": ")", name.substr(0, name.find('_')),
                     R"(", "data": {"batch": 8, "crop": 28, "scale": 0.0078125}, "solver": {)",
                     R"("base_lr": 0.02, "max_iter": 100, "snapshot": 500, "display": 50}})"));
-    configs_ += (configs_.empty() ? "" : ",") + file(name + ".json");
+    configs_ += str(configs_.empty() ? "" : ",", file(name + ".json"));
   }
 
   [[nodiscard]] std::string file(const std::string& name) const {
@@ -198,8 +198,15 @@ TEST_F(Study, RefusesAnotherRequestAndMistakes) {
   EXPECT_EQ(run(plan).code, 0);  // the same request
   expect_mistake(run({"study", "run", file("s"), "--folds", "1"}),
                  {"another study in", "study.json", "folds [1]", "expected [0,1]"});
-  plan[10] = "60";
-  expect_mistake(run(plan), {"another study in", "solver.max_iter: 60"});
+  EXPECT_EQ(run({"study", "run", file("s"), "--max-iter", "50", "--seed", "1", "--plan-only"}).code,
+            0);
+  expect_mistake(run({"study", "run", file("s"), "--max-iter", "60"}), {"max_iter 60", "50"});
+  expect_mistake(run({"study", "run", file("s"), "--seed", "7"}), {"seed 7", "expected 1"});
+  const std::string config = read_file(folder_ / "age_net_definitions.json");
+  write_input(folder_ / "age_net_definitions.json",
+              R"({"extends": "gender_net_definitions.json"})");
+  expect_mistake(run(plan), {"another study in", "target: \"gender\""});
+  write_input(folder_ / "age_net_definitions.json", config);
   expect_mistake(run({"study", "run", file("s"), "--only", "8", "--quiet"}), {"--only: 8"});
   expect_mistake(run({"study", "run", file("t")}), {"--data STORE"});
   expect_mistake(run({"study", "run", file("t"), "--data", file("faces.fovea"), "--configs",
