@@ -227,6 +227,26 @@ TEST_F(Study, RefusesAnotherRequestAndMistakes) {
   expect_mistake(run(slurm), {"output exists"});
 }
 
+// The script as Slurm runs it: a task is warned by SIGTERM, and asks scontrol to be queued again.
+TEST_F(Study, ATaskOfTheJobArrayTakesASnapshotAndQueuesItselfAgain) {
+  ASSERT_EQ(run(begin("s", 100000, {"--plan-only"})).code, 0);
+  ASSERT_EQ(run({"study", "emit-slurm", file("s"), "--out", file("a.sbatch")}).code, 0);
+  write_input(folder_ / "scontrol", str("#!/bin/sh\necho \"$@\" > ", file("queued"), "\n"));
+  fs::permissions(folder_ / "scontrol", fs::perms::owner_all);
+  const std::string snapshot = file("s/gender_net_definitions/fold0/iter_500.safetensors");
+  const std::string script =
+      str("export PATH=", folder_.path().string(),
+          ":$PATH SLURM_ARRAY_JOB_ID=77 SLURM_ARRAY_TASK_ID=2; bash ", file("a.sbatch"),
+          " 2>/dev/null & task=$!; for i in $(seq 600); do [ -e ", snapshot,
+          " ] && break; sleep 0.05; done; kill -TERM $task; wait $task");
+  EXPECT_EQ(std::system(str("bash -c '", script, "'").c_str()), 0);
+  EXPECT_EQ(read_file(folder_ / "queued"), "requeue 77_2\n");
+  const Json state = status("s");
+  EXPECT_EQ(state["stopped"], 1);
+  EXPECT_EQ(state["jobs"][2]["state"], "stopped");
+  EXPECT_GE(state["jobs"][2]["snapshot"], 500);
+}
+
 std::size_t count_of(const std::string& text, const std::string& part) {
   std::size_t n = 0;
   for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
