@@ -48,5 +48,6 @@ void add_bench_commands(CLI::App& app);
 void add_bench_data_command(CLI::App& bench);  // one of its subcommands
 void add_devices_command(CLI::App& app);
 void add_report_command(CLI::App& app);
+void add_study_commands(CLI::App& app);
 
 }  // namespace fovea::apps

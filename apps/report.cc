@@ -2,16 +2,14 @@
 // explained faces.
 #include <algorithm>
 #include <filesystem>
-#include <sstream>
 
 #include "apps/common.h"
 #include "apps/resolve.h"
+#include "apps/run_report.h"
 #include "data/batch_source.h"
-#include "data/picture.h"
 #include "data/report_page.h"
 #include "engine/core/file.h"
 #include "engine/io/weights.h"
-#include "engine/relevance/analyzer.h"
 #include "engine/train/config.h"
 #include "engine/train/evaluate.h"
 #include "engine/train/trainer.h"
@@ -27,20 +25,6 @@ struct Arguments {
   int fold = 0, faces = 6;
 };
 
-std::vector<ChartPoint> loss_curve(const fs::path& log, Json& description) {
-  std::istringstream lines(read_file(log));
-  std::string line;
-  std::getline(lines, line);
-  description = Json::parse(line);
-  std::vector<ChartPoint> points;
-  while (std::getline(lines, line)) {
-    const Json entry = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (entry.is_object())
-      points.push_back({entry["iteration"].get<double>(), entry["loss"].get<double>()});
-  }
-  return points;
-}
-
 // A trained fold with everything that its part of the page needs.
 class TaskReport {
  public:
@@ -54,11 +38,11 @@ class TaskReport {
   }
 
   ReportTask make() {
-    Json description;
+    const Json description = run_description(folder_);
     ReportTask task{.title = config_.target == "age" ? "Age" : "Gender",
                     .summary = {},
                     .facts = {},
-                    .loss = loss_curve(folder_ / "log.jsonl", description),
+                    .loss = loss_curve(folder_),
                     .accuracy = {},
                     .classes = model_.classes,
                     .confusion = {},
@@ -67,7 +51,7 @@ class TaskReport {
     const View& view =
         store_.view(str(config_.target, "/", config_.alignment, "/fold", a_.fold, "/test"));
     evaluate_view(view, task);
-    explain_faces(view, task);
+    task.faces = explained_faces(store_, view, model_, config_, a_.rule, a_.faces);
     task.summary =
         str(config_.net, ", trained for ", iteration_, " iterations of ", config_.data.batch,
             " images and tested on ", view.records.size(), " faces of subjects it has never seen.");
@@ -81,79 +65,27 @@ class TaskReport {
   }
 
  private:
-  [[nodiscard]] TransformParams transform() const {
-    return {.crop = static_cast<int>(config_.data.crop),
-            .mean = model_.mean,
-            .scale = config_.data.scale};
-  }
-
   void evaluate_view(const View& view, ReportTask& task) {
     constexpr int kBatch = 32;
     const BatchSource source(
-        store_, {.view = std::string(view.name), .batch = kBatch, .transform = transform()});
+        store_,
+        {.view = std::string(view.name), .batch = kBatch, .transform = seen_by(model_, config_)});
     const Graph graph = build_graph(model_net(model_, "", kBatch));
     Executor executor(prune_to(graph, {graph.nodes.back().tops[0]}), {.device = resolve_device()});
     load_weights(executor, model_.file, model_.path);
     std::vector<float> labels(kBatch);
-    std::vector<int> truth;
+    std::vector<int> truth, predicted;
     for (std::int64_t batch = 0; batch < source.batches_per_epoch(); ++batch) {
       source.load(batch, executor.input("data"), labels);
       executor.forward();
       const Tensor<float> p = executor.tensor(executor.graph().nodes.back().tops[0]);
       for (std::int64_t r = 0; r < kBatch && std::ssize(truth) < source.epoch_size(); ++r) {
         const float* row = p.values.data() + r * p.shape.c();
-        predicted_.push_back(static_cast<int>(std::max_element(row, row + p.shape.c()) - row));
-        scores_.push_back(static_cast<double>(*std::max_element(row, row + p.shape.c())));
+        predicted.push_back(static_cast<int>(std::max_element(row, row + p.shape.c()) - row));
         truth.push_back(static_cast<int>(labels[static_cast<std::size_t>(r)]));
       }
     }
-    task.confusion = evaluate(truth, predicted_, static_cast<int>(model_.classes.size())).confusion;
-    truth_ = truth;
-  }
-
-  // Faces spread evenly over the view, which is ordered by subject.
-  void explain_faces(const View& view, ReportTask& task) {
-    const int count = std::min<int>(a_.faces, static_cast<int>(view.records.size()));
-    Analyzer analyzer(build_graph(model_net(model_, "", 1)),
-                      {.composite = load_composite(a_.rule), .device = resolve_device()});
-    load_weights(analyzer.executor(), model_.file, model_.path);
-    analyzer.weights_changed();
-    const TensorView<float> input = analyzer.executor().input("data");
-    const int crop = static_cast<int>(config_.data.crop);
-    std::vector<std::uint8_t> scratch;
-    for (int i = 0; i < count; ++i) {
-      const std::size_t at = (static_cast<std::size_t>(i) * 2 + 1) * view.records.size() /
-                             (static_cast<std::size_t>(count) * 2);
-      const RecordInfo info = store_.record(view.records[at]);
-      const Shape shape{3, info.height, info.width};
-      const auto planes = store_.planes(view.records[at], scratch);
-      const Window window = centre_window(shape, crop);
-      transform_image(planes, shape, transform(), window, input.span());
-      analyzer.forward();
-      analyzer.run(std::vector<int>{predicted_[at]});
-      const Tensor<float> r = analyzer.input_relevance();
-      const TensorView<const float> relevance{r.values.data(),
-                                              Shape{r.shape[1], r.shape[2], r.shape[3]}};
-      const Image image = cropped(from_planes(planes, 3, info.height, info.width), window, crop);
-      const Colormap& map = find_colormap(kDefaultColormap);
-      const auto name = [&](int c) { return model_.classes.at(static_cast<std::size_t>(c)); };
-      task.faces.push_back({.name = fs::path(info.source).filename().string(),
-                            .truth = name(truth_[at]),
-                            .predicted = name(predicted_[at]),
-                            .score = scores_[at],
-                            .image = image,
-                            .heatmap = heatmap(relevance, map),
-                            .overlay = overlay(image, relevance, map)});
-    }
-  }
-
-  static Image cropped(const Image& whole, const Window& window, int crop) {
-    Image part{.height = crop, .width = crop, .channels = 3, .pixels = {}};
-    for (int row = 0; row < crop; ++row) {
-      const auto* at = whole.pixels.data() + ((window.top + row) * whole.width + window.left) * 3;
-      part.pixels.insert(part.pixels.end(), at, at + static_cast<std::ptrdiff_t>(crop) * 3);
-    }
-    return part;
+    task.confusion = evaluate(truth, predicted, static_cast<int>(model_.classes.size())).confusion;
   }
 
   const Arguments& a_;
@@ -162,8 +94,6 @@ class TaskReport {
   TrainConfig config_;
   std::int64_t iteration_ = -1;
   Model model_;
-  std::vector<int> predicted_, truth_;
-  std::vector<double> scores_;
 };
 
 void run(const Arguments& a) {

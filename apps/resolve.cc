@@ -12,21 +12,33 @@ namespace fovea::apps {
 
 namespace fs = std::filesystem;
 
-fs::path resolve_net(const std::string& name) {
+namespace {
+
+// "caffenet" -> nets/caffenet.json of the source tree or of the installation.
+fs::path named_json(const std::string& name, const char* what, const char* folder) {
   if (fs::exists(name)) return name;
-  const fs::path folders[] = {
-      fs::path(FOVEA_SOURCE_DIR) / "nets",
-      fs::read_symlink("/proc/self/exe").parent_path() / "../share/fovea/nets"};
-  for (const fs::path& folder : folders) {
-    if (fs::exists(folder / (name + ".json"))) return folder / (name + ".json");
+  const std::array<fs::path, 2> folders = shared_folders(folder);
+  for (const fs::path& place : folders) {
+    if (fs::exists(place / (name + ".json"))) return place / (name + ".json");
   }
   std::vector<std::string> known;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folders[0], ignored))
     known.push_back(entry.path().stem().string());
-  throw Error(str("unknown net: '", name, "', expected a file or a name in nets/",
+  throw Error(str("unknown ", what, ": '", name, "', expected a file or a name in ", folder, "/",
                   did_you_mean(name, known)));
 }
+
+}  // namespace
+
+std::array<fs::path, 2> shared_folders(const std::string& name) {
+  return {fs::path(FOVEA_SOURCE_DIR) / name,
+          fs::read_symlink("/proc/self/exe").parent_path() / "../share/fovea" / name};
+}
+
+fs::path resolve_net(const std::string& name) { return named_json(name, "net", "nets"); }
+
+fs::path resolve_config(const std::string& name) { return named_json(name, "config", "configs"); }
 
 std::string resolve_device() {
   const std::string& device = common().device;

@@ -1,6 +1,7 @@
 // From what a user types to files: nets by name, models with their metadata.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <string>
 
@@ -12,6 +13,11 @@ namespace fovea::apps {
 
 // A file as it is, or "caffenet" -> nets/caffenet.json of the source tree or of the installation.
 [[nodiscard]] std::filesystem::path resolve_net(const std::string& name);
+// The same of training configs: "age_net_definitions" -> configs/age_net_definitions.json.
+[[nodiscard]] std::filesystem::path resolve_config(const std::string& name);
+
+// Where "nets" or "configs" may be: the source tree, the installation.
+[[nodiscard]] std::array<std::filesystem::path, 2> shared_folders(const std::string& name);
 
 // "auto" and "cpu" -> "cpu"; Error for what this build has not.
 [[nodiscard]] std::string resolve_device();

@@ -17,7 +17,8 @@ constexpr double kLeft = 62, kRight = 620, kTop = 14, kBottom = 284;
 class Scale {
  public:
   explicit Scale(const LineChart& chart) {
-    double high_x = chart.x_end, high_y = chart.y_is_share ? 1 : std::max(0.0, chart.reference);
+    double high_x = chart.x_end, high_y = chart.y_end > 0 || !chart.y_is_share ? chart.y_end : 1;
+    for (const ChartReference& r : chart.references) high_y = std::max(high_y, r.level);
     for (const ChartLine& line : chart.lines) {
       for (const ChartPoint& p : line.points) {
         high_x = std::max(high_x, p.x), high_y = std::max(high_y, p.y);
@@ -81,6 +82,8 @@ constexpr const char* kFileStyle =
     "text{font:12px system-ui,'DejaVu Sans',sans-serif;fill:#6b6a65}"
     ".title{font-size:14px;font-weight:600;fill:#1d1d1b}.legend{fill:#1d1d1b}"
     ".chart-grid{stroke:#e4e2dc}.chart-base{stroke:#8d8c86}"
+    ".chart-reference{stroke:#8d8c86;stroke-dasharray:3 4}"
+    ".chart-note{paint-order:stroke;stroke:#fff;stroke-width:4px}"
     "polyline{fill:none;stroke-width:2;stroke-linejoin:round}"
     ".chart-control,.key-control{stroke:#6b6a65;stroke-dasharray:5 4}";
 
@@ -97,14 +100,14 @@ std::string to_svg(const LineChart& chart) {
   std::string svg = str("<svg class=\"chart\" viewBox=\"0 0 ", kWidth, ' ', kHeight,
                         "\" role=\"img\" aria-label=\"", escape_html(chart.description), "\">");
   svg += grid_lines(chart, scale);
-  if (chart.reference >= 0) {
-    const std::string y = scale.y(chart.reference);
+  for (const ChartLine& line : chart.lines) svg += polyline(line, scale);
+  for (const ChartReference& reference : chart.references) {
+    const std::string y = scale.y(reference.level);
     svg += str("<line x1=\"", kLeft, "\" x2=\"", kRight, "\" y1=\"", y, "\" y2=\"", y,
                "\" class=\"chart-reference\"/>");
-    svg += svg_text(fixed(kRight, 0), fixed(std::stod(y) - 6, 1), "end", "chart-axis",
-                    chart.reference_label);
+    svg += svg_text(fixed(kRight, 0), fixed(std::stod(y) - 6, 1), "end", "chart-axis chart-note",
+                    reference.label);
   }
-  for (const ChartLine& line : chart.lines) svg += polyline(line, scale);
   for (const ChartLine& line : chart.lines) {
     if (line.points.empty() || line.label.empty()) continue;
     const ChartPoint& last = line.points.back();
@@ -144,6 +147,8 @@ std::string to_svg_file(LineChart chart, const std::string& title) {
              "\" width=\"", kWidth, "\" height=\"", kHeight, "\">", to_svg(chart), "</svg>", legend,
              "</svg>\n");
 }
+
+std::string_view chart_file_style() { return kFileStyle; }
 
 std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points, std::size_t count) {
   if (points.size() <= count) return points;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fovea {
@@ -19,15 +20,21 @@ struct ChartLine {
   std::vector<ChartPoint> points;
 };
 
+// A level to compare with.
+struct ChartReference {
+  double level = 0;
+  std::string label = {};
+};
+
 struct LineChart {
   std::string description;  // for screen readers
   std::string x_label, y_label;
   double y_start = 0;       // the y axis runs from this or from a multiple of a round step below it
+  double y_end = 0;         // at least up to this, where it is > 0
   double x_end = 0;         // the x axis runs from 0 to this, or to the last point
-  bool y_is_share = false;  // y runs from 0 to 1 and is written as per cent
+  bool y_is_share = false;  // y is written as per cent and runs to 1 where there is no y_end
   std::vector<ChartLine> lines;
-  double reference = -1;  // drawn where it is >= 0
-  std::string reference_label = {};
+  std::vector<ChartReference> references = {};
 };
 
 [[nodiscard]] std::string to_svg(const LineChart& chart);
@@ -35,6 +42,9 @@ struct LineChart {
 // The chart as a file of its own: each line in a colour of its own (a line named "control" dashed
 // and gray), a title above, and the lines' labels as a legend below instead of at their ends.
 [[nodiscard]] std::string to_svg_file(LineChart chart, const std::string& title);
+
+// The style sheet of such files, but for the colours of the lines: "chart-<name>".
+[[nodiscard]] std::string_view chart_file_style();
 
 // Means of equal stretches of the points, at most `count` of them: what a chart can show.
 [[nodiscard]] std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points,

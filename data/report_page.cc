@@ -52,22 +52,23 @@ std::string loss_chart(const ReportTask& task) {
                   .lines = {{.name = "raw", .points = raw}, {.name = "line", .points = smooth}}};
   if (!smooth.empty()) chart.lines[1].label = fixed(smooth.back().y, 2);
   if (task.classes.size() > 1) {
-    chart.reference = std::log(static_cast<double>(task.classes.size()));
-    chart.reference_label = str("knowing nothing: ", fixed(chart.reference, 2));
+    const double nothing = std::log(static_cast<double>(task.classes.size()));
+    chart.references = {{nothing, str("knowing nothing: ", fixed(nothing, 2))}};
   }
   return str("<div class=\"card\"><h3>Training loss</h3>", to_svg(chart), "</div>");
 }
 
 std::string accuracy_chart(const ReportTask& task) {
-  LineChart chart{.description = task.title + ": validation accuracy over iterations",
+  LineChart chart{.description = str(task.title, ": ", task.accuracy_title, " over iterations"),
                   .x_label = "Iteration",
-                  .y_label = "Validation accuracy",
+                  .y_label = task.accuracy_title,
                   .x_end = task.accuracy.back().x,
                   .y_is_share = true,
                   .lines = {{.name = "line",
                              .label = percent(task.accuracy.back().y),
                              .points = thinned(task.accuracy, kMostChartPoints)}}};
-  return str("<div class=\"card\"><h3>Validation accuracy</h3>", to_svg(chart), "</div>");
+  return str("<div class=\"card\"><h3>", escape_html(task.accuracy_title), "</h3>", to_svg(chart),
+             "</div>");
 }
 
 std::string scores_html(const ReportTask& task, const ReportScores& scores) {
@@ -217,7 +218,7 @@ std::string report_html(const ReportPage& page) {
       escape_html(page.title), "</title><link rel=\"icon\" href=\"data:,\"><style>", kReportStyle,
       "</style></head>\n<body><main>\n<header><h1>", escape_html(page.title),
       "</h1><p class=\"lead\">", escape_html(page.lead), "</p></header>\n");
-  html += tiles_html(page.tasks);
+  html += page.top.empty() ? tiles_html(page.tasks) : page.top;
   if (!page.facts.empty()) html += str("<div class=\"card\">", facts_html(page.facts), "</div>");
   if (!page.command.empty()) html += str("<pre>", escape_html(page.command), "</pre>");
   for (const ReportTask& task : page.tasks) html += str('\n', task_html(task, page.colormap));

@@ -28,10 +28,11 @@ struct ReportFace {
 // One trained net on one target: "Age", "Gender".
 struct ReportTask {
   std::string title;
-  std::string summary;               // one sentence under the title
-  std::vector<ReportFact> facts;     // iterations, time, images per second ...
-  std::vector<ChartPoint> loss;      // (iteration, training loss), in order
-  std::vector<ChartPoint> accuracy;  // (iteration, share right on validation); may be empty
+  std::string summary;                                 // one sentence under the title
+  std::vector<ReportFact> facts;                       // iterations, time, images per second ...
+  std::vector<ChartPoint> loss;                        // (iteration, training loss), in order
+  std::vector<ChartPoint> accuracy;                    // (iteration, share right); may be empty
+  std::string accuracy_title = "Validation accuracy";  // of what that is
 
   std::vector<std::string> classes;
   // confusion[true][predicted]: counts, as `fovea eval` gives them. Accuracy, 1-off accuracy and
@@ -46,6 +47,7 @@ struct ReportPage {
   std::string title, lead;
   std::vector<ReportFact> facts;  // data set, seed, device, total time ...
   std::string command;            // what repeats the run
+  std::string top = {};           // HTML in place of the tiles, where there is any
   std::vector<ReportTask> tasks;
   std::string colormap{kDefaultColormap};  // of the heatmaps, for the legend
   std::string footer;                      // version, date

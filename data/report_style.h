@@ -44,6 +44,7 @@ pre::before { content: "$ "; color: var(--soft); }
 .row { display: grid; grid-template-columns: minmax(0, 1.75fr) minmax(0, 1fr); gap: 14px; margin-top: 14px; align-items: stretch; }
 .row.single { grid-template-columns: minmax(0, 1fr); }
 .chart { display: block; width: 100%; height: auto; }
+.row.single .chart { max-width: 640px; }
 .chart text { font-size: 12px; fill: var(--soft); }
 .chart .chart-value { fill: var(--ink); font-weight: 600; paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
 .chart-grid { stroke: var(--line); stroke-width: 1; }
@@ -84,6 +85,16 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; }
 .legend { font-size: 12.5px; color: var(--soft); min-width: 260px; }
 .legend .bar { height: 10px; border-radius: 5px; margin-bottom: 4px; border: 1px solid var(--line); }
 .legend .ends { display: flex; justify-content: space-between; }
+.results { margin: 4px 0 0; table-layout: fixed; }
+.results th { color: var(--soft); font-weight: 500; font-size: 13px; text-align: right; padding: 0 10px 8px; }
+.results th:first-child { width: 64px; text-align: left; padding-left: 0; }
+.results td { border-top: 1px solid var(--line); text-align: right; vertical-align: top; padding: 9px 10px; line-height: 1.4; }
+.results td:first-child { text-align: left; font: 13px/1.55 var(--mono); padding-left: 0; }
+.results td b { font-weight: 650; white-space: nowrap; }
+.results td small { display: block; color: var(--soft); font-size: 12.5px; }
+.results .up { color: var(--good); } .results .down { color: var(--bad); }
+.sheet { margin: 14px 0; }
+.sheet img { display: block; width: 100%; height: auto; background: #fff; border-radius: 6px; }
 footer { margin-top: 56px; padding-top: 18px; border-top: 1px solid var(--line); color: var(--soft); font-size: 13px; }
 @media (max-width: 760px) { .row { grid-template-columns: minmax(0, 1fr); } .faces { grid-template-columns: minmax(0, 1fr); } main { padding-top: 32px; } }
 @media print { body { background: #fff; } .card, .face, pre { break-inside: avoid; } }
