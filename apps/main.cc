@@ -64,6 +64,7 @@ int run(int argc, char** argv) {
   add_bench_commands(app);
   add_report_command(app);
   add_devices_command(app);
+  add_check_command(app);
   app.parse_complete_callback([] {
     if (common().threads > 0) omp_set_num_threads(common().threads);
   });

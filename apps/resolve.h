@@ -30,8 +30,8 @@ struct Model {
 };
 [[nodiscard]] Model read_model(const std::filesystem::path& weights);
 
-// The model's own net (its metadata), or `net` when that is given; deploy phase.
+// The model's own net (its metadata), or `net` when that is given.
 [[nodiscard]] NetDefinition model_net(const Model& model, const std::string& net,
-                                      std::int64_t batch);
+                                      std::int64_t batch, Phase phase = Phase::kDeploy);
 
 }  // namespace fovea::apps
