@@ -8,6 +8,7 @@
 
 #include "engine/backend/engine_choice.h"
 #include "kernels/ops/op.h"
+#include "kernels/ops/relevance_kernels.h"
 
 namespace fovea {
 
@@ -18,6 +19,10 @@ namespace fovea {
 // Memory and queue of `device`: a name as above, or "cuda:N". Error that says what is missing when
 // this build or this machine has no such device.
 [[nodiscard]] std::shared_ptr<Device> open_device(std::string_view device);
+
+// Relevance kernels for `memory`, which open_device(device) gave and which must outlive them.
+[[nodiscard]] std::unique_ptr<RelevanceKernels> relevance_kernels(std::string_view device,
+                                                                  Device& memory);
 
 // Candidates for `op` on `device`, best first. An unknown device is an Error that lists the known
 // ones.

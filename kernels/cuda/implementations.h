@@ -6,6 +6,7 @@
 
 #include "kernels/ops/device.h"
 #include "kernels/ops/op.h"
+#include "kernels/ops/relevance_kernels.h"
 
 namespace fovea {
 
@@ -14,6 +15,8 @@ struct Target {
   std::vector<const Implementation*> implementations;  // empty: not in this build
   // Device `index`; Error when there is none.
   std::shared_ptr<Device> (*open)(int index) = nullptr;
+  // For a device that open() gave; it must outlive them.
+  std::unique_ptr<RelevanceKernels> (*relevance)(Device& device) = nullptr;
 };
 
 namespace cuda {
