@@ -15,7 +15,7 @@ namespace fovea::apps {
 namespace {
 
 struct CheckArguments {
-  std::string net, weights, devices = "reference,cpu", layers = "*";
+  std::string net, weights, devices = "reference,cpu", layers = "*", rules = "all";
   std::int64_t batch = 1;
   double bound_scale = 1;
 };
@@ -85,6 +85,7 @@ void check(const CheckArguments& a) {
   Progress progress("checking");
   CheckOptions options{.devices = devices,
                        .layers = a.layers,
+                       .rules = a.rules == "none" ? std::vector<std::string>{} : names_in(a.rules),
                        .seed = common().seed,
                        .bound_scale = a.bound_scale,
                        .progress = {},
@@ -126,7 +127,8 @@ void check(const CheckArguments& a) {
 void add_check_command(CLI::App& app) {
   auto a = std::make_shared<CheckArguments>();
   CLI::App* c = app.add_subcommand(
-      "check", "every layer of a net, forward and backward, on several devices side by side");
+      "check",
+      "every layer of a net, forward, backward and relevance, on several devices side by side");
   c->add_option("NET", a->net, "name in nets/, .json or .prototxt")->required();
   c->add_option("--weights", a->weights, "weights (default: filled as the net says)");
   c->add_option("--devices", a->devices,
@@ -137,6 +139,10 @@ void add_check_command(CLI::App& app) {
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   c->add_option("--layers", a->layers, "layers to check, with * and ?")->capture_default_str();
+  c->add_option(
+       "--rules", a->rules,
+       "presets whose relevance rules linear layers are explained by: all | none | NAME,...")
+      ->capture_default_str();
   c->add_option("--bound-scale", a->bound_scale,
                 "multiplies the bounds: below 1 shows what is near its bound")
       ->check(CLI::NonNegativeNumber)

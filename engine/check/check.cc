@@ -7,8 +7,10 @@
 
 #include "engine/backend/registry.h"
 #include "engine/check/bounds.h"
+#include "engine/check/relevance_check.h"
 #include "engine/core/pattern.h"
 #include "engine/core/random.h"
+#include "engine/relevance/places.h"
 
 namespace fovea {
 namespace {
@@ -36,15 +38,19 @@ class Check {
         graph_(model.graph()),
         devices_(open_devices(options.devices)),
         cpu_{"cpu", open_device("cpu")} {
-    std::size_t k = 0;
+    std::size_t k = 0, layers = 0;
     for (const Node& node : graph_.nodes) {
       params_.emplace_back();
       for (std::size_t i = 0; i < node.params.size(); ++i, ++k)
         params_.back().emplace_back(node.params[i].shape, model.param(k));
+      const auto index = static_cast<int>(chosen_.size());
       chosen_.push_back(matches(options.layers, node.name));
-      count_ += chosen_.back() ? 1 : 0;
+      if (!chosen_.back()) continue;
+      ++layers;
+      count_ += has_backward(node) ? 2 : 1;
+      if (is_linear(node.op)) count_ += rules_of_layer(graph_, index, options.rules).size();
     }
-    require(count_ > 0, "wrong value for --layers: '", options.layers, "' matches no layer of net ",
+    require(layers > 0, "wrong value for --layers: '", options.layers, "' matches no layer of net ",
             graph_.name);
     values_.resize(graph_.tensors.size());
     gradients_.resize(graph_.tensors.size());
@@ -56,6 +62,9 @@ class Check {
     for (std::size_t i = 0; i < end; ++i) forward(i);
     for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
       if (chosen_[i] && has_backward(graph_.nodes[i])) backward(i);
+    }
+    for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
+      if (chosen_[i] && is_linear(graph_.nodes[i].op)) relevance(i);
     }
     return std::move(lines_);
   }
@@ -171,6 +180,50 @@ class Check {
     }
   }
 
+  void relevance(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    const auto bottom = static_cast<std::size_t>(node.bottoms[0]);
+    RelevanceCase problem{.node = &node,
+                          .rule = {},
+                          .bounds = {},
+                          .x = values_[bottom],
+                          .y = values_[static_cast<std::size_t>(node.tops[0])],
+                          .params = params_[i],
+                          .r = {},
+                          .bound = {}};
+    const Shape& x = problem.x.shape;
+    if (graph_.tensors[bottom].producer < 0 && x.rank() == 4) {
+      problem.bounds.low = Tensor<float>(Shape{x.c(), x.h(), x.w()}, -128.0F);
+      problem.bounds.high = Tensor<float>(Shape{x.c(), x.h(), x.w()}, 128.0F);
+    }
+    for (const RelevanceRule& rule : rules_of_layer(graph_, static_cast<int>(i), options_.rules)) {
+      problem.rule = rule;
+      progress(i);
+      condition(problem, options_.seed);
+      CheckLine line = line_of(i, "relevance", 0, {});
+      line.rule = rule.name;
+      const Tensor<float> first = relevance_on(devices_[0], problem, line);
+      line.first_s = line.seconds;
+      for (std::size_t d = 1; d < devices_.size(); ++d) {
+        line.device = devices_[d].name;
+        const Tensor<float> other = relevance_on(devices_[d], problem, line);
+        add({other}, {first}, {problem.bound}, line);
+      }
+    }
+  }
+  [[nodiscard]] Tensor<float> relevance_on(const OpenDevice& device, const RelevanceCase& problem,
+                                           CheckLine& line) const {
+    const auto run = [&](const RelevanceCase& of) {
+      return run_relevance(of, device.name, *device.memory, line.seconds, line.implementation);
+    };
+    if (!options_.disturb) return run(problem);
+    LayerInputs inputs{{problem.x}, problem.params, {problem.r}};
+    options_.disturb(device.name, problem.node->name, inputs);
+    RelevanceCase disturbed = problem;
+    disturbed.params = inputs.params;
+    return run(disturbed);
+  }
+
   // What the layer above left, or, where it was not checked, random numbers.
   [[nodiscard]] Tensor<float> gradient_at(int tensor) const {
     const Tensor<float>& known = gradients_[static_cast<std::size_t>(tensor)];
@@ -198,7 +251,7 @@ class Check {
     lines_.push_back(std::move(line));
   }
   void progress(std::size_t i) {
-    if (options_.progress) options_.progress(done_, 2 * count_, graph_.nodes[i].name);
+    if (options_.progress) options_.progress(done_, count_, graph_.nodes[i].name);
     ++done_;
   }
 
@@ -208,7 +261,7 @@ class Check {
   OpenDevice cpu_;
   std::vector<std::vector<Tensor<float>>> params_;  // per node
   std::vector<bool> chosen_;
-  std::size_t count_ = 0, done_ = 0;
+  std::size_t count_ = 0, done_ = 0;               // comparisons, of all devices at once
   std::vector<Tensor<float>> values_, gradients_;  // per tensor, as the first device made them
   std::vector<CheckLine> lines_;
 };

@@ -41,8 +41,10 @@ struct CheckLine {
 struct CheckOptions {
   std::vector<std::string> devices = {"reference", "cpu"};  // the first is what the others meet
   std::string layers = "*";  // by pattern; those between are run on the CPU, unchecked
-  std::uint64_t seed = 0;    // of the input, the labels and what comes from above
-  double bound_scale = 1;    // bounds times this
+  // Presets whose tables linear layers are explained by; "all": every one.
+  std::vector<std::string> rules = {"all"};
+  std::uint64_t seed = 0;  // of the input, the labels and what comes from above
+  double bound_scale = 1;  // bounds times this
   std::function<void(std::size_t layer, std::size_t layers, const std::string& name)> progress;
   std::function<void(const CheckLine&)> found;  // each line as soon as it is there
   // For tests: what device `device` gets instead.

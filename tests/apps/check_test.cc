@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "engine/backend/registry.h"
 #include "engine/core/pattern.h"
@@ -59,16 +60,22 @@ TEST_F(Check, EveryDeviceIsWithinItsBounds) {
   }
   const std::vector<CheckLine> found = lines(options);
   std::size_t forward = 0, weights = 0, moved = 0;
+  std::set<std::string> rules;
   for (const CheckLine& line : found) {
-    EXPECT_TRUE(line.ok) << line.layer << ", " << line.what << " on " << line.device << ": "
-                         << line.error << " above " << line.bound;
+    EXPECT_TRUE(line.ok) << line.layer << ", " << line.what << " " << line.rule << " on "
+                         << line.device << ": " << line.error << " above " << line.bound;
     forward += line.what == "forward" ? 1 : 0;
     weights += line.what == "backward weights" ? 1 : 0;
     moved += line.max_error > 0 ? 1 : 0;
+    if (line.what == "relevance") rules.insert(line.rule);
   }
   const std::size_t others = options.devices.size() - 1;
   EXPECT_EQ(forward, 11 * others);  // the split among them
   EXPECT_EQ(weights, 3 * others);
+  // Those with bounds need pixels, which the first layer has.
+  for (const char* rule : {"epsilon", "epsilon_relative", "gamma", "alpha_beta", "z_plus", "z_box",
+                           "w_square", "flat", "gradient"})
+    EXPECT_TRUE(rules.contains(rule)) << rule;
   EXPECT_GT(moved, 0U) << "no rounding anywhere: the same device twice?";
 }
 
@@ -76,6 +83,7 @@ TEST_F(Check, EveryDeviceIsWithinItsBounds) {
 // behind it: every layer gets the first device's inputs.
 TEST_F(Check, AWrongWeightShowsInItsLayerAlone) {
   CheckOptions options;
+  options.rules = {"epsilon"};
   options.disturb = [](const std::string& device, const std::string& layer, LayerInputs& inputs) {
     if (device == "cpu" && layer == "left") inputs.params[0].values[7] += 0.001F;
   };
@@ -124,7 +132,7 @@ TEST_F(Check, TheCommandSaysWhatItFound) {
   const CommandResult same = run({"--batch", "2"});
   EXPECT_EQ(same.code, 0) << same.err;
   EXPECT_NE(same.out.find("backward weights"), std::string::npos) << same.out;
-  const CommandResult json = run({"--json"});
+  const CommandResult json = run({"--json", "--rules", "epsilon,gamma"});
   ASSERT_EQ(json.code, 0) << json.err;
   const Json result = Json::parse(json.out);
   EXPECT_EQ(result["mismatches"], 0);
@@ -142,6 +150,7 @@ TEST_F(Check, AMismatchIsExitCodeOne) {
 TEST_F(Check, MistakesAreOneLine) {
   expect_mistake(run({"--devices", "reference"}), {"--devices", "two or more"});
   expect_mistake(run({"--devices", "cpu,cudnn"}), {"unknown device: 'cudnn'"});
+  expect_mistake(run({"--rules", "no-such-rule"}), {"no-such-rule"});
   expect_mistake(run({"--layers", "nothing*"}), {"--layers", "nothing*", "Every"});
 }
 
