@@ -102,6 +102,11 @@ std::unique_ptr<RelevanceKernels> relevance_kernels(std::string_view device, Dev
   return (device == "emulated" ? emulated_target() : cuda_target()).relevance(memory);
 }
 
+std::unique_ptr<SgdKernels> sgd_kernels(Device& memory, std::span<const SgdBlob> blobs) {
+  if (memory.host_memory()) return nullptr;
+  return (memory.name() == "emulated" ? emulated_target() : cuda_target()).sgd(memory, blobs);
+}
+
 std::vector<const Implementation*> implementations(std::string_view device, const OpParams& op) {
   (void)op;
   if (device == "cpu") return kCpu;
