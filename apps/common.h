@@ -47,6 +47,7 @@ void add_relevance_evaluate_command(CLI::App& relevance);
 void add_bench_commands(CLI::App& app);
 void add_bench_data_command(CLI::App& bench);  // one of its subcommands
 void add_devices_command(CLI::App& app);
+void add_check_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 void add_study_commands(CLI::App& app);
 

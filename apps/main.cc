@@ -68,6 +68,7 @@ int run(int argc, char** argv) {
   add_report_command(app);
   add_study_commands(app);
   add_devices_command(app);
+  add_check_command(app);
   app.parse_complete_callback([] {
     if (common().threads > 0) omp_set_num_threads(common().threads);
   });

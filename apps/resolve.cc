@@ -145,8 +145,9 @@ void settle_model(const std::string& model, std::string& weights, std::string& n
   }
 }
 
-NetDefinition model_net(const Model& model, const std::string& net, std::int64_t batch) {
-  NetOptions options{.phase = Phase::kDeploy, .batch = batch, .crop = model.crop, .parameters = {}};
+NetDefinition model_net(const Model& model, const std::string& net, std::int64_t batch,
+                        Phase phase) {
+  NetOptions options{.phase = phase, .batch = batch, .crop = model.crop, .parameters = {}};
   const auto& metadata = model.file.metadata;
   if (const auto found = metadata.find("net_parameters"); found != metadata.end()) {
     const Json parameters = Json::parse(found->second);

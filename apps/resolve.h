@@ -46,8 +46,8 @@ void require_complete(const Model& model);
 void settle_model(const std::string& model, std::string& weights, std::string& net,
                   const std::string& mean);
 
-// The model's own net (its metadata), or `net` when that is given; deploy phase.
+// The model's own net (its metadata), or `net` when that is given.
 [[nodiscard]] NetDefinition model_net(const Model& model, const std::string& net,
-                                      std::int64_t batch);
+                                      std::int64_t batch, Phase phase = Phase::kDeploy);
 
 }  // namespace fovea::apps

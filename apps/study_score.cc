@@ -5,11 +5,11 @@
 #include <iostream>
 
 #include "apps/common.h"
+#include "apps/fold_evaluator.h"
 #include "apps/folds.h"
 #include "apps/progress.h"
 #include "apps/resolve.h"
 #include "apps/study.h"
-#include "data/batch_source.h"
 #include "engine/core/file.h"
 #include "engine/io/weights.h"
 #include "engine/study/job_state.h"
@@ -25,64 +25,6 @@ namespace fs = std::filesystem;
 struct Arguments {
   std::string study;
   bool last = false;
-};
-
-// One way of cropping, for any number of snapshots of a job.
-class CropEvaluator {
- public:
-  CropEvaluator(const TrainConfig& config, const Store& store, const View& view,
-                const Tensor<float>& mean, Crops crops)
-      : classes_(static_cast<int>(
-            store.columns()[static_cast<std::size_t>(view.target)].classes.size())),
-        source_(store, {.view = std::string(view.name),
-                        .batch = crops == Crops::kOversample ? 4 : 32,
-                        .transform = {.crop = static_cast<int>(config.data.crop),
-                                      .mean = mean,
-                                      .scale = config.data.scale},
-                        .crops = crops}),
-        executor_(main_head(config), resolve_execution()) {}
-
-  Evaluation operator()(const WeightFile& weights, const std::string& name) {
-    const WeightReport report = load_weights(executor_, weights, name);
-    require(report.missing.empty(), "missing weights in ", name, ": ",
-            report.missing.empty() ? "" : report.missing[0]);
-    const std::int64_t records = source_.options().batch;
-    std::vector<float> labels(static_cast<std::size_t>(records));
-    std::vector<int> truth, predicted;
-    for (std::int64_t batch = 0; batch < source_.batches_per_epoch(); ++batch) {
-      source_.load(batch, executor_.input("data"), labels);
-      executor_.forward();
-      const Tensor<float> p = executor_.tensor(executor_.graph().nodes.back().tops[0]);
-      for (std::int64_t r = 0; r < records && std::ssize(truth) < source_.epoch_size(); ++r) {
-        predicted.push_back(most_probable(p, r));
-        truth.push_back(static_cast<int>(labels[static_cast<std::size_t>(r)]));
-      }
-    }
-    return evaluate(truth, predicted, classes_);
-  }
-
- private:
-  // The main head is the last layer of every net of the study.
-  Graph main_head(const TrainConfig& config) const {
-    const Graph graph = build_graph(configured_net(config, resolve_net(config.net), Phase::kDeploy,
-                                                   source_.batch_shape().n(), classes_));
-    return prune_to(graph, {graph.nodes.back().tops[0]});
-  }
-
-  // By the sum over the record's crops; the first among equals.
-  int most_probable(const Tensor<float>& p, std::int64_t record) const {
-    const std::int64_t crops = source_.batch_shape().n() / source_.options().batch;
-    std::vector<double> sum(static_cast<std::size_t>(p.shape.c()));
-    for (std::int64_t i = record * crops; i < (record + 1) * crops; ++i) {
-      for (std::size_t c = 0; c < sum.size(); ++c)
-        sum[c] += static_cast<double>(p.view()(i, static_cast<std::int64_t>(c)));
-    }
-    return static_cast<int>(std::ranges::max_element(sum) - sum.begin());
-  }
-
-  int classes_;
-  BatchSource source_;
-  Executor executor_;
 };
 
 std::vector<std::int64_t> unscored(const fs::path& folder, bool last) {
@@ -107,19 +49,22 @@ std::size_t score_job(const Arguments& a, const study::Plan& plan, const study::
   const View& view = store.view(fold_view(config, job.fold, "test"));
   const auto file_of = [&](std::int64_t n) { return folder / str("iter_", n, ".safetensors"); };
   const Tensor<float> mean = read_model(file_of(iterations[0])).mean;
-  CropEvaluator center(config, store, view, mean, Crops::kCentre),
-      single(config, store, view, mean, Crops::kBottomRight),
-      ten(config, store, view, mean, Crops::kOversample);
+  FoldEvaluator center(config, store, view, {.mean = mean, .crops = Crops::kCentre}),
+      single(config, store, view, {.mean = mean, .crops = Crops::kBottomRight}),
+      ten(config, store, view, {.mean = mean, .crops = Crops::kOversample});
   Progress progress("scoring");
   for (std::size_t i = 0; i < iterations.size(); ++i) {
     const std::string file = file_of(iterations[i]).string();
     const WeightFile weights = read_weights(file);
+    const auto measured = [&](FoldEvaluator& crops) {
+      return study::crop_score(evaluate(crops.predict(weights, file)));
+    };
     const study::SnapshotScore score{.iteration = iterations[i],
                                      .count = std::ssize(view.records),
                                      .view = std::string(view.name),
-                                     .center = study::crop_score(center(weights, file)),
-                                     .legacy_single = study::crop_score(single(weights, file)),
-                                     .oversample = study::crop_score(ten(weights, file))};
+                                     .center = measured(center),
+                                     .legacy_single = measured(single),
+                                     .oversample = measured(ten)};
     study::write_score(folder, score);
     progress.update(static_cast<std::int64_t>(i) + 1, std::ssize(iterations), job.name);
   }

@@ -8,6 +8,7 @@
 #include "engine/core/fields.h"
 #include "kernels/cpu/implementations.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/relevance.h"
 #include "kernels/cuda/implementations.h"
 #include "kernels/reference/ops.h"
 
@@ -94,6 +95,16 @@ std::shared_ptr<Device> open_device(std::string_view device) {
           ": this build has no CUDA kernels (no nvcc when it was configured), expected cpu | "
           "emulated | reference");
   return cuda_target().open(cuda_index(device));
+}
+
+std::unique_ptr<RelevanceKernels> relevance_kernels(std::string_view device, Device& memory) {
+  if (memory.host_memory()) return cpu::relevance_kernels(memory);
+  return (device == "emulated" ? emulated_target() : cuda_target()).relevance(memory);
+}
+
+std::unique_ptr<SgdKernels> sgd_kernels(Device& memory, std::span<const SgdBlob> blobs) {
+  if (memory.host_memory()) return nullptr;
+  return (memory.name() == "emulated" ? emulated_target() : cuda_target()).sgd(memory, blobs);
 }
 
 std::vector<const Implementation*> implementations(std::string_view device, const OpParams& op) {

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "engine/backend/engine_choice.h"
 #include "kernels/ops/op.h"
+#include "kernels/ops/relevance_kernels.h"
+#include "kernels/ops/sgd_kernels.h"
 
 namespace fovea {
 
@@ -18,6 +21,15 @@ namespace fovea {
 // Memory and queue of `device`: a name as above, or "cuda:N". Error that says what is missing when
 // this build or this machine has no such device.
 [[nodiscard]] std::shared_ptr<Device> open_device(std::string_view device);
+
+// Relevance kernels for `memory`, which open_device(device) gave and which must outlive them.
+[[nodiscard]] std::unique_ptr<RelevanceKernels> relevance_kernels(std::string_view device,
+                                                                  Device& memory);
+
+// The update of `blobs`, which lie in `memory`; null where that is the host's. `memory` must
+// outlive them.
+[[nodiscard]] std::unique_ptr<SgdKernels> sgd_kernels(Device& memory,
+                                                      std::span<const SgdBlob> blobs);
 
 // Candidates for `op` on `device`, best first. An unknown device is an Error that lists the known
 // ones.

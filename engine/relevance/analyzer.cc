@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 #include <optional>
 
-#include "engine/core/buffer.h"
+#include "engine/backend/registry.h"
+#include "engine/backend/transfer.h"
 #include "engine/graph/arena.h"
 #include "engine/relevance/numerics.h"
 #include "engine/relevance/places.h"
 #include "engine/relevance/step.h"
-#include "kernels/cpu/reorder.h"
 
 namespace fovea {
 namespace {
@@ -54,6 +53,7 @@ struct Analyzer::Impl {
   std::vector<std::string> names;  // of the full net's nodes, by index
   int start_tensor = -1;           // in the pruned graph
   std::unique_ptr<Executor> executor;
+  std::unique_ptr<RelevanceKernels> kernels;
   struct WalkStep {
     int node, full_node;
     std::unique_ptr<RelevanceStep> step;
@@ -62,11 +62,11 @@ struct Analyzer::Impl {
     std::optional<RelevanceRule> rule;  // linear layers whose biases are not distributed
   };
   std::vector<WalkStep> walk;  // in walking order, last layer first
-  Buffer<std::byte> arena, scratch;
-  std::vector<int> storage;          // per tensor; tensors that pass as they are share one
-  std::vector<std::size_t> offsets;  // of each storage
-  std::vector<bool> has_relevance;   // per tensor
-  std::vector<std::vector<cpu::ImageSums>> sums;  // per tensor, per image
+  DeviceBuffer<std::byte> arena, scratch;
+  std::vector<int> storage;                  // per tensor; tensors that pass as they are share one
+  std::vector<std::size_t> offsets;          // of each storage
+  std::vector<bool> has_relevance;           // per tensor
+  std::vector<std::vector<ImageSums>> sums;  // per tensor, per image
   std::vector<LayerRelevance> layers;
   std::vector<std::string> warnings;
 
@@ -83,8 +83,7 @@ struct Analyzer::Impl {
     executor =
         std::make_unique<Executor>(prune_to(full, ends_of(full, start)),
                                    ExecutorOptions{.device = options.device, .keep_all = true});
-    require(executor->device().host_memory(), "no relevance on device ", options.device,
-            ": its relevance kernels are not built, expected cpu | reference");
+    kernels = relevance_kernels(options.device, executor->device());
     build_walk(full);
     choose_channels();
     allocate();
@@ -92,6 +91,7 @@ struct Analyzer::Impl {
   }
 
   [[nodiscard]] const Graph& graph() const { return executor->graph(); }
+  [[nodiscard]] Device& device() const { return executor->device(); }
   [[nodiscard]] const Node& node_of(const WalkStep& w) const {
     return graph().nodes[static_cast<std::size_t>(w.node)];
   }
@@ -153,6 +153,7 @@ struct Analyzer::Impl {
       if (full_index < options.first) continue;
       RelevanceProblem problem{
           .device = options.device,
+          .kernels = kernels.get(),
           .node = &node,
           .values = {},
           .top = executor->raw(node.tops[0]),
@@ -229,11 +230,11 @@ struct Analyzer::Impl {
     }
     const ArenaLayout layout = plan_arena(lives);
     offsets = layout.offsets;
-    arena = Buffer<std::byte>(layout.bytes);
+    arena = DeviceBuffer<std::byte>(device(), layout.bytes);
     std::size_t bytes = 0;
     for (const WalkStep& w : walk) bytes = std::max(bytes, w.step->scratch_bytes());
-    scratch = Buffer<std::byte>(bytes);
-    sums.assign(storage.size(), std::vector<cpu::ImageSums>(images()));
+    scratch = DeviceBuffer<std::byte>(device(), bytes);
+    sums.assign(storage.size(), std::vector<ImageSums>(images()));
   }
 
   [[nodiscard]] std::size_t images() const {
@@ -244,8 +245,8 @@ struct Analyzer::Impl {
     const auto at = static_cast<std::size_t>(tensor);
     expects(has_relevance[at], "a tensor of the walk");
     OpTensor t = executor->raw(tensor);
-    t.data = reinterpret_cast<float*>(const_cast<std::byte*>(arena.data()) +
-                                      offsets[static_cast<std::size_t>(storage[at])]);
+    t.data =
+        reinterpret_cast<float*>(arena.data() + offsets[static_cast<std::size_t>(storage[at])]);
     return t;
   }
 
@@ -264,25 +265,27 @@ struct Analyzer::Impl {
 
   // Relevance at the start: nothing but what `starts` says.
   void seed(std::span<const std::vector<StartUnit>> starts, std::span<const float> values) {
-    const OpTensor score = executor->raw(start_tensor), r = relevance(start_tensor);
-    require(std::ssize(starts) == score.shape.n(), "wrong number of targets: ", starts.size(),
-            ", expected ", score.shape.n());
-    std::memset(r.data, 0, bytes_of(r));
+    const bool by_score = values.empty() && options.composite.start == StartRule::kScore;
+    const Tensor<float> score = by_score ? executor->tensor(start_tensor) : Tensor<float>();
+    Tensor<float> r(executor->raw(start_tensor).shape);
     const Shape& s = r.shape;
+    require(std::ssize(starts) == s.n(), "wrong number of targets: ", starts.size(), ", expected ",
+            s.n());
+    const auto positions = static_cast<std::size_t>(s.h() * s.w());
     for (std::size_t n = 0; n < starts.size(); ++n) {
       for (const StartUnit& start : starts[n]) {
         require(start.unit >= 0 && start.unit < s.c(), "wrong target: class ", start.unit,
                 ", expected a class below ", s.c());
-        for (std::int64_t p = 0; p < s.h() * s.w(); ++p) {
-          const std::int64_t at = storage_index(s, r.layout, static_cast<std::int64_t>(n),
-                                                start.unit, p / s.w(), p % s.w());
-          const float value = !values.empty()                              ? values[n]
-                              : options.composite.start == StartRule::kOne ? 1.0F
-                                                                           : score.data[at];
-          r.data[at] += start.weight * value;
+        const std::size_t first =
+            (n * static_cast<std::size_t>(s.c()) + static_cast<std::size_t>(start.unit)) *
+            positions;
+        for (std::size_t at = first; at < first + positions; ++at) {
+          const float value = !values.empty() ? values[n] : by_score ? score.values[at] : 1.0F;
+          r.values[at] += start.weight * value;
         }
       }
     }
+    upload_plain(device(), r.view(), relevance(start_tensor));
     run();
   }
 
@@ -290,7 +293,7 @@ struct Analyzer::Impl {
     layers.clear();
     warnings.clear();
     auto& start = sums[static_cast<std::size_t>(start_tensor)];
-    cpu::sum_per_image(relevance(start_tensor), start);
+    kernels->sum_per_image(relevance(start_tensor), start);
     for (std::size_t n = 0; n < start.size(); ++n) {
       if (!std::isfinite(start[n].magnitude))
         warnings.push_back(str("image ", n, ", layer ",
@@ -303,16 +306,16 @@ struct Analyzer::Impl {
   void run_step(WalkStep& w) {
     const Node& node = node_of(w);
     if (!w.keep.empty()) {
-      cpu::keep_channels(w.keep, relevance(node.tops[0]));
-      cpu::sum_per_image(relevance(node.tops[0]), sums[static_cast<std::size_t>(node.tops[0])]);
+      kernels->keep_channels(w.keep, relevance(node.tops[0]));
+      kernels->sum_per_image(relevance(node.tops[0]), sums[static_cast<std::size_t>(node.tops[0])]);
     }
-    std::vector<cpu::AbsorbedSums> absorbed(images());
+    std::vector<AbsorbedSums> absorbed(images());
     w.step->run(absorbed);
     std::vector<StepSums> step(images());
     for (std::size_t n = 0; n < step.size(); ++n) step[n].absorbed = absorbed[n];
-    const auto add = [&](int tensor, cpu::ImageSums StepSums::*side) {
+    const auto add = [&](int tensor, ImageSums StepSums::*side) {
       for (std::size_t n = 0; n < step.size(); ++n) {
-        const cpu::ImageSums& of = sums[static_cast<std::size_t>(tensor)][n];
+        const ImageSums& of = sums[static_cast<std::size_t>(tensor)][n];
         (step[n].*side).sum += of.sum, (step[n].*side).magnitude += of.magnitude;
       }
     };
@@ -324,13 +327,13 @@ struct Analyzer::Impl {
       if (w.step->passes()) {
         of = sums[static_cast<std::size_t>(node.tops[0])];
       } else {
-        cpu::sum_per_image(bottoms.back(), of);
+        kernels->sum_per_image(bottoms.back(), of);
       }
       add(bottom, &StepSums::bottoms);
     }
     record(w, step);
     for (std::string& line :
-         step_warnings(node.name, *w.step, bottoms, relevance(node.tops[0]), step))
+         step_warnings(node.name, device(), *w.step, bottoms, relevance(node.tops[0]), step))
       warnings.push_back(std::move(line));
   }
 
@@ -347,10 +350,7 @@ struct Analyzer::Impl {
   }
 
   [[nodiscard]] Tensor<float> plain(int tensor) const {
-    const OpTensor from = relevance(tensor);
-    Tensor<float> to(from.shape);
-    reorder(from, {to.values.data(), to.shape, Layout::kPlain});
-    return to;
+    return download_plain(device(), relevance(tensor));
   }
 
   [[nodiscard]] StepError verify(const WalkStep& w, std::int64_t n) const {
@@ -432,7 +432,7 @@ void Analyzer::run_from(TensorView<const float> relevance) {
   const OpTensor r = impl_->relevance(impl_->start_tensor);
   require(relevance.shape == r.shape, "wrong initial relevance: ", relevance.shape, ", expected ",
           r.shape);
-  reorder({const_cast<float*>(relevance.data), relevance.shape, Layout::kPlain}, r);
+  upload_plain(impl_->device(), relevance, r);
   impl_->run();
 }
 

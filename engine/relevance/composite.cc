@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/core/file.h"
+#include "engine/core/pattern.h"
 #include "engine/relevance/composite_files.h"
 
 namespace fovea {
@@ -76,18 +77,6 @@ Composite composite_of(const Formula& preset, const CompositeOverrides& override
   if (preset.name == "toolbox-99") composite.map = MapRule::kChannelNorm;
   composite.auxiliary_softmax = !ordinary_backward;
   return composite;
-}
-
-// '*' stands for any text, '?' for any character; an empty pattern matches everything.
-bool matches(std::string_view pattern, std::string_view text) {
-  if (pattern.empty()) return true;
-  const auto glob = [](auto&& self, std::string_view p, std::string_view t) -> bool {
-    if (p.empty()) return t.empty();
-    if (p[0] == '*')
-      return self(self, p.substr(1), t) || (!t.empty() && self(self, p, t.substr(1)));
-    return !t.empty() && (p[0] == '?' || p[0] == t[0]) && self(self, p.substr(1), t.substr(1));
-  };
-  return glob(glob, pattern, text);
 }
 
 std::string preset_name(std::string name) {

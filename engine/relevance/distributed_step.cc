@@ -1,6 +1,4 @@
-#include "engine/core/tensor.h"
 #include "engine/relevance/step.h"
-#include "kernels/cpu/reorder.h"
 
 namespace fovea {
 namespace {
@@ -19,46 +17,57 @@ AsConvolution as_convolution(const OpParams& op, const Shape& x, const Shape& y)
 
 class DistributedStep final : public RelevanceStep {
  public:
-  DistributedStep(const RelevanceProblem& problem, const cpu::DistributedRule& rule)
-      : layer_(as_convolution(problem.node->op, problem.values[0].shape, problem.top.shape)),
+  DistributedStep(const RelevanceProblem& problem, const DistributedRule& rule)
+      : kernels_(*problem.kernels),
+        layer_(as_convolution(problem.node->op, problem.values[0].shape, problem.top.shape)),
         rule_(rule),
-        x_(problem.values[0].shape),
-        r_bottom_(problem.values[0].shape),
-        r_top_(problem.top.shape) {}
+        x_(memory(layer_.x)),
+        r_bottom_(memory(layer_.x)),
+        r_top_(memory(layer_.y)) {}
 
   void set_params(std::span<const float> weight, std::span<const float> bias) override {
-    weight_.assign(weight.begin(), weight.end());
-    bias_.assign(bias.begin(), bias.end());
+    weight_ = there(weight), bias_ = there(bias);
   }
-  void run(std::span<cpu::AbsorbedSums> absorbed) override {
-    reorder(binding_.values[0], {x_.values.data(), x_.shape, Layout::kPlain});
-    reorder(binding_.tops[0], {r_top_.values.data(), r_top_.shape, Layout::kPlain});
-    cpu::relevance_distributed(layer_.params, rule_, {x_.values.data(), layer_.x, Layout::kPlain},
-                               weight_.data(), bias_.empty() ? nullptr : bias_.data(),
-                               {r_top_.values.data(), layer_.y, Layout::kPlain},
-                               {r_bottom_.values.data(), layer_.x, Layout::kPlain}, absorbed);
-    reorder({r_bottom_.values.data(), r_bottom_.shape, Layout::kPlain}, binding_.bottoms[0]);
+  void run(std::span<AbsorbedSums> absorbed) override {
+    Device& device = kernels_.device();
+    const auto plain = [](const DeviceBuffer<float>& data, const Shape& shape) {
+      return OpTensor{data.data(), shape, Layout::kPlain};
+    };
+    const OpTensor &bottom = binding_.bottoms[0], &top = binding_.tops[0];
+    device.reorder(binding_.values[0], plain(x_, bottom.shape));
+    device.reorder(top, plain(r_top_, top.shape));
+    kernels_.distributed(layer_.params, rule_, plain(x_, layer_.x), weight_.data(), bias_.data(),
+                         plain(r_top_, layer_.y), plain(r_bottom_, layer_.x), absorbed);
+    device.reorder(plain(r_bottom_, bottom.shape), bottom);
   }
   [[nodiscard]] std::size_t own_bytes() const override {
-    return (x_.values.size() + r_bottom_.values.size() + r_top_.values.size() + weight_.size()) *
-           sizeof(float);
+    return x_.bytes() + r_bottom_.bytes() + r_top_.bytes() + weight_.bytes();
   }
   [[nodiscard]] std::string describe() const override {
     return rule_.beta < 0 ? "epsilon: bias distributed" : "alpha_beta: bias distributed";
   }
 
  private:
+  [[nodiscard]] DeviceBuffer<float> memory(const Shape& shape) const {
+    return {kernels_.device(), static_cast<std::size_t>(shape.count())};
+  }
+  [[nodiscard]] DeviceBuffer<float> there(std::span<const float> values) const {
+    DeviceBuffer<float> copy(kernels_.device(), values.size());
+    kernels_.device().upload(copy.data(), values.data(), copy.bytes());
+    return copy;
+  }
+
+  RelevanceKernels& kernels_;
   AsConvolution layer_;
-  cpu::DistributedRule rule_;
-  Tensor<float> x_, r_bottom_, r_top_;
-  std::vector<float> weight_, bias_;
+  DistributedRule rule_;
+  DeviceBuffer<float> x_, r_bottom_, r_top_, weight_, bias_;
 };
 
 }  // namespace
 
 std::unique_ptr<RelevanceStep> make_distributed_step(const RelevanceProblem& problem, float epsilon,
                                                      float beta) {
-  return std::make_unique<DistributedStep>(problem, cpu::DistributedRule{epsilon, beta});
+  return std::make_unique<DistributedStep>(problem, DistributedRule{epsilon, beta});
 }
 
 }  // namespace fovea

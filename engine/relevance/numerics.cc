@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/backend/transfer.h"
 #include "engine/relevance/step.h"
 
 namespace fovea {
@@ -19,23 +20,18 @@ std::string unit_name(const Shape& shape, std::int64_t index) {
 }
 
 // The first element of image n that is not finite, as a plain index within the image; -1: none.
-std::int64_t first_not_finite(const OpTensor& r, std::int64_t n) {
-  const Shape& s = r.shape;
-  for (std::int64_t c = 0; c < s.c(); ++c) {
-    for (std::int64_t h = 0; h < s.h(); ++h) {
-      for (std::int64_t w = 0; w < s.w(); ++w) {
-        if (!std::isfinite(r.data[storage_index(s, r.layout, n, c, h, w)]))
-          return (c * s.h() + h) * s.w() + w;
-      }
-    }
+std::int64_t first_not_finite(const Tensor<float>& r, std::int64_t n) {
+  const std::int64_t size = r.shape.count_from(1);
+  for (std::int64_t i = 0; i < size; ++i) {
+    if (!std::isfinite(r.values[static_cast<std::size_t>(n * size + i)])) return i;
   }
   return -1;
 }
 
-std::string not_finite(const std::string& layer, const std::vector<OpTensor>& bottoms,
-                       std::int64_t n) {
+std::string not_finite(const std::string& layer, Device& device,
+                       const std::vector<OpTensor>& bottoms, std::int64_t n) {
   for (const OpTensor& bottom : bottoms) {
-    const std::int64_t unit = first_not_finite(bottom, n);
+    const std::int64_t unit = first_not_finite(download_plain(device, bottom), n);
     if (unit >= 0)
       return str("image ", n, ", layer ", layer, ": relevance is not finite, first at ",
                  unit_name(bottom.shape, unit), " of its input");
@@ -45,7 +41,8 @@ std::string not_finite(const std::string& layer, const std::vector<OpTensor>& bo
 
 }  // namespace
 
-std::vector<std::string> step_warnings(const std::string& layer, const RelevanceStep& step,
+std::vector<std::string> step_warnings(const std::string& layer, Device& device,
+                                       const RelevanceStep& step,
                                        const std::vector<OpTensor>& bottoms, const OpTensor& top,
                                        std::span<const StepSums> sums) {
   std::vector<std::string> lines;
@@ -59,7 +56,7 @@ std::vector<std::string> step_warnings(const std::string& layer, const Relevance
                           unit_name(top.shape, step.weakest_unit(n)), " of its output"));
     }
     if (!std::isfinite(s.bottoms.magnitude)) {
-      lines.push_back(not_finite(layer, bottoms, n));
+      lines.push_back(not_finite(layer, device, bottoms, n));
     } else if (s.bottoms.magnitude > kBlowUp * s.tops.magnitude) {
       lines.push_back(str("image ", n, ", layer ", layer, ": the magnitude of relevance grew from ",
                           s.tops.magnitude, " to ", s.bottoms.magnitude));

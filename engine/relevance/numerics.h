@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cpu/relevance.h"
+#include "kernels/ops/relevance_kernels.h"
 
 namespace fovea {
 
@@ -12,14 +12,15 @@ class RelevanceStep;
 
 // Per image: what the step is judged by.
 struct StepSums {
-  cpu::ImageSums tops, bottoms;
-  cpu::AbsorbedSums absorbed;
+  ImageSums tops, bottoms;
+  AbsorbedSums absorbed;
 };
 
 // Lines for the images in which relevance is no longer finite (naming the first such unit of a
 // bottom), in which its magnitude grew more than a thousandfold, or in which a sum of both signs
-// came within a millionth of the layer's largest to zero (naming the unit of the top).
-[[nodiscard]] std::vector<std::string> step_warnings(const std::string& layer,
+// came within a millionth of the layer's largest to zero (naming the unit of the top). The tensors
+// lie in `device`'s memory.
+[[nodiscard]] std::vector<std::string> step_warnings(const std::string& layer, Device& device,
                                                      const RelevanceStep& step,
                                                      const std::vector<OpTensor>& bottoms,
                                                      const OpTensor& top,

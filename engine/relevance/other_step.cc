@@ -1,32 +1,39 @@
-#include <cstring>
-
 #include "engine/backend/registry.h"
-#include "engine/core/buffer.h"
 #include "engine/relevance/step.h"
-#include "kernels/cpu/reorder.h"
 
 namespace fovea {
 namespace {
 
+// A step that needs the device's kernels.
+class KernelStep : public RelevanceStep {
+ protected:
+  explicit KernelStep(const RelevanceProblem& problem) : kernels_(*problem.kernels) {}
+  [[nodiscard]] Device& device() const { return kernels_.device(); }
+  // Top 0's relevance as it is, in the bottom's layout.
+  void pass() const {
+    if (binding_.tops[0].data != binding_.bottoms[0].data)
+      device().reorder(binding_.tops[0], binding_.bottoms[0]);
+  }
+
+  RelevanceKernels& kernels_;
+};
+
 // ReLU, dropout, LRN by the identity rule: relevance passes, in the other tensor's layout if need
 // be.
-class PassStep final : public RelevanceStep {
+class PassStep final : public KernelStep {
  public:
+  explicit PassStep(const RelevanceProblem& problem) : KernelStep(problem) {}
   [[nodiscard]] bool passes() const override { return true; }
-  void run(std::span<cpu::AbsorbedSums>) override {
-    if (binding_.tops[0].data != binding_.bottoms[0].data)
-      reorder(binding_.tops[0], binding_.bottoms[0]);
-  }
+  void run(std::span<AbsorbedSums>) override { pass(); }
   [[nodiscard]] std::string describe() const override { return "pass"; }
 };
 
-class ReluStep final : public RelevanceStep {
+class ReluStep final : public KernelStep {
  public:
-  explicit ReluStep(ReluRule rule) : rule_(rule) {}
-  void run(std::span<cpu::AbsorbedSums>) override {
-    if (binding_.tops[0].data != binding_.bottoms[0].data)
-      reorder(binding_.tops[0], binding_.bottoms[0]);
-    cpu::relevance_relu(rule_, binding_.values[0], binding_.bottoms[0]);
+  ReluStep(const RelevanceProblem& problem, ReluRule rule) : KernelStep(problem), rule_(rule) {}
+  void run(std::span<AbsorbedSums>) override {
+    pass();
+    kernels_.relu(rule_, binding_.values[0], binding_.bottoms[0]);
   }
   [[nodiscard]] std::string describe() const override {
     return std::string("relu ") + std::string(enum_name(rule_));
@@ -36,59 +43,23 @@ class ReluStep final : public RelevanceStep {
   ReluRule rule_;
 };
 
-// A softmax below the start of the walk, as in an auxiliary head: whatever came from above, its
-// bottom gets the probabilities.
-class SoftmaxStep final : public RelevanceStep {
+class SplitStep final : public KernelStep {
  public:
-  explicit SoftmaxStep(const RelevanceProblem& problem)
-      : op_(create_op("reference", {.params = problem.node->op,
-                                    .bottoms = {problem.values[0].shape},
-                                    .tops = {problem.top.shape},
-                                    .bottom_layouts = {Layout::kPlain},
-                                    .propagate = {false}})
-                .op),
-        logits_(problem.values[0].shape),
-        probabilities_(problem.top.shape),
-        scratch_(op_->scratch_bytes()),
-        state_(op_->state_bytes()) {
-    op_->bind({.bottoms = {plain(logits_)},
-               .tops = {plain(probabilities_)},
-               .bottom_grads = {{nullptr, logits_.shape, Layout::kPlain}},
-               .top_grads = {{nullptr, probabilities_.shape, Layout::kPlain}},
-               .state = state_.data(),
-               .scratch = scratch_.data()});
-  }
-  void run(std::span<cpu::AbsorbedSums>) override {
-    reorder(binding_.values[0], plain(logits_));
-    op_->forward(0);
-    reorder(plain(probabilities_), binding_.bottoms[0]);
-  }
-  [[nodiscard]] std::string describe() const override { return "set to its probabilities"; }
-
- private:
-  static OpTensor plain(Tensor<float>& tensor) {
-    return {tensor.values.data(), tensor.shape, Layout::kPlain};
-  }
-  std::unique_ptr<Op> op_;
-  Tensor<float> logits_, probabilities_;
-  Buffer<std::byte> scratch_, state_;
-};
-
-class SplitStep final : public RelevanceStep {
- public:
-  void run(std::span<cpu::AbsorbedSums>) override {
-    reorder(binding_.tops[0], binding_.bottoms[0]);
+  explicit SplitStep(const RelevanceProblem& problem) : KernelStep(problem) {}
+  void run(std::span<AbsorbedSums>) override {
+    device().reorder(binding_.tops[0], binding_.bottoms[0]);
     for (std::size_t i = 1; i < binding_.tops.size(); ++i)
-      cpu::add(1, binding_.tops[i], binding_.bottoms[0]);
+      kernels_.add(1, binding_.tops[i], binding_.bottoms[0]);
   }
   [[nodiscard]] std::string describe() const override { return "sum of tops"; }
 };
 
-class LrnStep final : public RelevanceStep {
+class LrnStep final : public KernelStep {
  public:
-  LrnStep(const LrnParams& params, LrnRule rule) : params_(params), rule_(rule) {}
-  void run(std::span<cpu::AbsorbedSums>) override {
-    cpu::relevance_lrn(params_, rule_, binding_.values[0], binding_.tops[0], binding_.bottoms[0]);
+  LrnStep(const RelevanceProblem& problem, const LrnParams& params, LrnRule rule)
+      : KernelStep(problem), params_(params), rule_(rule) {}
+  void run(std::span<AbsorbedSums>) override {
+    kernels_.lrn(params_, rule_, binding_.values[0], binding_.tops[0], binding_.bottoms[0]);
   }
   [[nodiscard]] std::string describe() const override {
     return std::string("lrn ") + std::string(enum_name(rule_));
@@ -99,13 +70,14 @@ class LrnStep final : public RelevanceStep {
   LrnRule rule_;
 };
 
-class AveragePoolingStep final : public RelevanceStep {
+class AveragePoolingStep final : public KernelStep {
  public:
-  AveragePoolingStep(const PoolingParams& params, AveragePoolingRule rule)
-      : params_(params), rule_(rule) {}
-  void run(std::span<cpu::AbsorbedSums>) override {
-    cpu::relevance_average_pooling(params_, rule_, binding_.values[0], binding_.tops[0],
-                                   binding_.bottoms[0]);
+  AveragePoolingStep(const RelevanceProblem& problem, const PoolingParams& params,
+                     AveragePoolingRule rule)
+      : KernelStep(problem), params_(params), rule_(rule) {}
+  void run(std::span<AbsorbedSums>) override {
+    kernels_.average_pooling(params_, rule_, binding_.values[0], binding_.tops[0],
+                             binding_.bottoms[0]);
   }
   [[nodiscard]] std::string describe() const override { return "proportional to values"; }
 
@@ -115,23 +87,72 @@ class AveragePoolingStep final : public RelevanceStep {
 };
 
 // Every bottom gets its channels.
-class ConcatStep final : public RelevanceStep {
+class ConcatStep final : public KernelStep {
  public:
-  void run(std::span<cpu::AbsorbedSums>) override {
+  explicit ConcatStep(const RelevanceProblem& problem) : KernelStep(problem) {}
+  void run(std::span<AbsorbedSums>) override {
     std::int64_t first = 0;
     for (const OpTensor& bottom : binding_.bottoms) {
-      cpu::take_channels(binding_.tops[0], first, bottom);
+      kernels_.take_channels(binding_.tops[0], first, bottom);
       first += bottom.shape.c();
     }
   }
   [[nodiscard]] std::string describe() const override { return "slices"; }
 };
 
+// A tensor of an operation with memory of its own.
+struct OwnTensor {
+  DeviceBuffer<float> memory;
+  OpTensor tensor;
+  OwnTensor(Device& device, const Shape& shape, Layout layout)
+      : memory(device, static_cast<std::size_t>(storage_count(shape, layout))),
+        tensor{memory.data(), shape, layout} {}
+};
+
+// A softmax below the start of the walk, as in an auxiliary head: whatever came from above, its
+// bottom gets the probabilities.
+class SoftmaxStep final : public KernelStep {
+ public:
+  explicit SoftmaxStep(const RelevanceProblem& problem)
+      : KernelStep(problem),
+        op_(create_op(problem.device, {.params = problem.node->op,
+                                       .bottoms = {problem.values[0].shape},
+                                       .tops = {problem.top.shape},
+                                       .bottom_layouts = {problem.values[0].layout},
+                                       .propagate = {false}})
+                .op),
+        logits_(device(), problem.values[0].shape, op_->bottom_layout(0)),
+        probabilities_(device(), problem.top.shape, op_->top_layout(0)),
+        scratch_(device(), op_->scratch_bytes()),
+        state_(device(), op_->state_bytes()) {
+    OpTensor no_logits = logits_.tensor, no_probabilities = probabilities_.tensor;
+    no_logits.data = no_probabilities.data = nullptr;
+    op_->bind({.device = &device(),
+               .bottoms = {logits_.tensor},
+               .tops = {probabilities_.tensor},
+               .bottom_grads = {no_logits},
+               .top_grads = {no_probabilities},
+               .state = state_.data(),
+               .scratch = scratch_.data()});
+  }
+  void run(std::span<AbsorbedSums>) override {
+    device().reorder(binding_.values[0], logits_.tensor);
+    op_->forward(0);
+    device().reorder(probabilities_.tensor, binding_.bottoms[0]);
+  }
+  [[nodiscard]] std::string describe() const override { return "set to its probabilities"; }
+
+ private:
+  std::unique_ptr<Op> op_;
+  OwnTensor logits_, probabilities_;
+  DeviceBuffer<std::byte> scratch_, state_;
+};
+
 // Layers whose relevance goes where their gradient would: max pooling (to the winner), and those
 // whose rule is the gradient.
-class GradientRouteStep final : public RelevanceStep {
+class GradientRouteStep final : public KernelStep {
  public:
-  explicit GradientRouteStep(const RelevanceProblem& problem) {
+  explicit GradientRouteStep(const RelevanceProblem& problem) : KernelStep(problem) {
     OpProblem op{.params = problem.node->op, .tops = {problem.top.shape}, .training = true};
     for (const OpTensor& value : problem.values) {
       op.bottoms.push_back(value.shape);
@@ -139,23 +160,24 @@ class GradientRouteStep final : public RelevanceStep {
       op.propagate.push_back(true);
     }
     op_ = create_op(problem.device, op).op;
-    state_ = Buffer<std::byte>(op_->state_bytes());
-    scratch_ = Buffer<std::byte>(op_->scratch_bytes());
+    state_ = DeviceBuffer<std::byte>(device(), op_->state_bytes());
+    scratch_ = DeviceBuffer<std::byte>(device(), op_->scratch_bytes());
     layout_ = op_->top_layout(0);
     const auto count = static_cast<std::size_t>(storage_count(problem.top.shape, layout_));
-    top_ = Buffer<float>(count);
-    relevance_ = Buffer<float>(count);
+    top_ = DeviceBuffer<float>(device(), count);
+    relevance_ = DeviceBuffer<float>(device(), count);
     for (std::size_t i = 0; i < problem.values.size(); ++i) {
       const Layout wanted = op_->bottom_layout(i);
       const bool same = wanted == problem.values[i].layout;
-      copies_.push_back(same ? nullptr : std::make_unique<Copies>(problem.values[i].shape, wanted));
+      copies_.push_back(same ? nullptr
+                             : std::make_unique<Copies>(device(), problem.values[i].shape, wanted));
     }
   }
 
   void bind(const RelevanceBinding& binding) override {
     RelevanceStep::bind(binding);
     const Shape& shape = binding.tops[0].shape;
-    OpBinding op;
+    OpBinding op{.device = &device()};
     for (std::size_t i = 0; i < copies_.size(); ++i) {
       op.bottoms.push_back(copies_[i] ? copies_[i]->value : binding.values[i]);
       op.bottom_grads.push_back(copies_[i] ? copies_[i]->relevance : binding.bottoms[i]);
@@ -167,21 +189,21 @@ class GradientRouteStep final : public RelevanceStep {
     op_->bind(op);
   }
 
-  void run(std::span<cpu::AbsorbedSums>) override {
+  void run(std::span<AbsorbedSums>) override {
     for (std::size_t i = 0; i < copies_.size(); ++i) {
-      if (copies_[i]) reorder(binding_.values[i], copies_[i]->value);
+      if (copies_[i]) device().reorder(binding_.values[i], copies_[i]->value);
     }
     op_->forward(0);
-    reorder(binding_.tops[0], {relevance_.data(), binding_.tops[0].shape, layout_});
+    device().reorder(binding_.tops[0], {relevance_.data(), binding_.tops[0].shape, layout_});
     op_->backward(0);
     for (std::size_t i = 0; i < copies_.size(); ++i) {
-      if (copies_[i]) reorder(copies_[i]->relevance, binding_.bottoms[i]);
+      if (copies_[i]) device().reorder(copies_[i]->relevance, binding_.bottoms[i]);
     }
   }
   [[nodiscard]] std::size_t own_bytes() const override {
     std::size_t bytes =
         state_.size() + scratch_.size() + (top_.size() + relevance_.size()) * sizeof(float);
-    for (const auto& copy : copies_) bytes += copy ? 2 * copy->values.size() * sizeof(float) : 0;
+    for (const auto& copy : copies_) bytes += copy ? 2 * copy->values.memory.bytes() : 0;
     return bytes;
   }
   [[nodiscard]] std::string describe() const override { return "routed as the gradient"; }
@@ -189,20 +211,20 @@ class GradientRouteStep final : public RelevanceStep {
  private:
   // A bottom in the layout of the operation, where the net gives another.
   struct Copies {
-    Buffer<float> values, shares;
+    OwnTensor values, shares;
     OpTensor value, relevance;
-    Copies(const Shape& shape, Layout layout)
-        : values(static_cast<std::size_t>(storage_count(shape, layout))),
-          shares(values.size()),
-          value{values.data(), shape, layout},
-          relevance{shares.data(), shape, layout} {}
+    Copies(Device& device, const Shape& shape, Layout layout)
+        : values(device, shape, layout),
+          shares(device, shape, layout),
+          value(values.tensor),
+          relevance(shares.tensor) {}
   };
 
   std::unique_ptr<Op> op_;
   Layout layout_ = Layout::kPlain;
   std::vector<std::unique_ptr<Copies>> copies_;
-  Buffer<std::byte> state_, scratch_;
-  Buffer<float> top_, relevance_;
+  DeviceBuffer<std::byte> state_, scratch_;
+  DeviceBuffer<float> top_, relevance_;
 };
 
 }  // namespace
@@ -210,31 +232,31 @@ class GradientRouteStep final : public RelevanceStep {
 std::unique_ptr<RelevanceStep> make_other_step(const RelevanceProblem& problem,
                                                const OtherRules& rules) {
   const OpParams& params = problem.node->op;
-  if (std::holds_alternative<DropoutParams>(params)) return std::make_unique<PassStep>();
+  if (std::holds_alternative<DropoutParams>(params)) return std::make_unique<PassStep>(problem);
   if (std::holds_alternative<ReluParams>(params)) {
-    if (rules.relu == ReluRule::kPass) return std::make_unique<PassStep>();
-    return std::make_unique<ReluStep>(rules.relu);
+    if (rules.relu == ReluRule::kPass) return std::make_unique<PassStep>(problem);
+    return std::make_unique<ReluStep>(problem, rules.relu);
   }
   if (std::holds_alternative<SoftmaxParams>(params)) return std::make_unique<SoftmaxStep>(problem);
-  if (std::holds_alternative<SplitParams>(params)) return std::make_unique<SplitStep>();
+  if (std::holds_alternative<SplitParams>(params)) return std::make_unique<SplitStep>(problem);
   if (const auto* p = std::get_if<ConcatParams>(&params)) {
-    if (p->axis == 1) return std::make_unique<ConcatStep>();
+    if (p->axis == 1) return std::make_unique<ConcatStep>(problem);
     return std::make_unique<GradientRouteStep>(problem);
   }
   if (const auto* p = std::get_if<LrnParams>(&params)) {
-    if (rules.lrn == LrnRule::kIdentity) return std::make_unique<PassStep>();
+    if (rules.lrn == LrnRule::kIdentity) return std::make_unique<PassStep>(problem);
     if (rules.lrn == LrnRule::kGradient) return std::make_unique<GradientRouteStep>(problem);
     require(p->region == LrnRegion::kAcrossChannels, "no relevance rule for layer ",
             problem.node->name, ": LRN rule ", enum_name(rules.lrn),
             " within a channel, expected --lrn identity or gradient");
-    return std::make_unique<LrnStep>(*p, rules.lrn);
+    return std::make_unique<LrnStep>(problem, *p, rules.lrn);
   }
   if (const auto* p = std::get_if<PoolingParams>(&params)) {
     const bool routed = p->mode == PoolingMode::kMax
                             ? rules.max_pooling == MaxPoolingRule::kWinner
                             : rules.average_pooling == AveragePoolingRule::kGradient;
     if (routed) return std::make_unique<GradientRouteStep>(problem);
-    return std::make_unique<AveragePoolingStep>(*p, rules.average_pooling);
+    return std::make_unique<AveragePoolingStep>(problem, *p, rules.average_pooling);
   }
   throw Error(
       str("no relevance rule for layer ", problem.node->name, ": type ", op_type_name(params)));

@@ -8,9 +8,8 @@
 
 #include "engine/core/tensor.h"
 #include "engine/graph/graph.h"
-#include "kernels/cpu/relevance.h"
 #include "kernels/ops/op.h"
-#include "kernels/ops/relevance_linear.h"
+#include "kernels/ops/relevance_kernels.h"
 
 namespace fovea {
 
@@ -36,7 +35,7 @@ class RelevanceStep {
   // Takes over weights and bias of the layer, plain Caffe order (linear layers only).
   virtual void set_params(std::span<const float> /*weight*/, std::span<const float> /*bias*/) {}
   // Writes binding.bottoms. `absorbed` has one entry per image and is added to.
-  virtual void run(std::span<cpu::AbsorbedSums> absorbed) = 0;
+  virtual void run(std::span<AbsorbedSums> absorbed) = 0;
   // Right behind run(): the unit of image n's top with the denominator nearest to zero, as
   // (channel, position) in plain order; -1 where nothing is divided.
   [[nodiscard]] virtual std::int64_t weakest_unit(std::int64_t /*n*/) const { return -1; }
@@ -55,6 +54,8 @@ struct InputBounds {
 // What a step is made for.
 struct RelevanceProblem {
   std::string_view device;
+  // Of that device; its memory holds all of a binding. Outlives the step.
+  RelevanceKernels* kernels = nullptr;
   const Node* node = nullptr;
   std::vector<OpTensor> values;  // shapes and layouts of the bottoms (data is not read)
   OpTensor top;                  // shape and layout of top 0

@@ -18,10 +18,10 @@ Tensor<double> in_double(const Shape& shape, const std::vector<float>& values) {
   return {shape, std::vector<double>(values.begin(), values.end())};
 }
 
-// With the shape (1, C, H, W) of one image; empty without bounds.
-Tensor<double> bound_of(const InputBounds* bounds, Tensor<float> InputBounds::*member,
-                        const Shape& x) {
+// With the shape (1, C, H, W) of one image, whatever the batch; empty without bounds.
+Tensor<double> bound_of(const InputBounds* bounds, Tensor<float> InputBounds::*member, Shape x) {
   if (!bounds) return {};
+  x[0] = 1;
   return in_double(x, (bounds->*member).values);
 }
 
@@ -71,8 +71,9 @@ Tensor<double> relu(ReluRule rule, const VerifyProblem& p) {
   return r;
 }
 
-// Every bottom's relevance.
-std::vector<Tensor<double>> reference_bottoms(const VerifyProblem& p) {
+}  // namespace
+
+std::vector<Tensor<double>> reference_relevance(const VerifyProblem& p) {
   const OpParams& op = p.node->op;
   if (p.rule) return {linear(p)};
   if (const auto* pool = std::get_if<PoolingParams>(&op)) return {pooling(*pool, p)};
@@ -103,10 +104,8 @@ std::vector<Tensor<double>> reference_bottoms(const VerifyProblem& p) {
   throw Error(str("no --verify for layer ", p.node->name));
 }
 
-}  // namespace
-
 StepError verify_step(const VerifyProblem& problem) {
-  const std::vector<Tensor<double>> expected = reference_bottoms(problem);
+  const std::vector<Tensor<double>> expected = reference_relevance(problem);
   double worst = 0, largest = 0, differences = 0, magnitudes = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     for (std::size_t k = 0; k < expected[i].values.size(); ++k) {

@@ -30,7 +30,9 @@ struct VerifyProblem {
   const InputBounds* bounds = nullptr;
 };
 
-// Plain loops: seconds for a large convolution.
+// Relevance at every bottom by the formula in double. Plain loops: seconds for a large convolution.
+[[nodiscard]] std::vector<Tensor<double>> reference_relevance(const VerifyProblem& problem);
+
 [[nodiscard]] StepError verify_step(const VerifyProblem& problem);
 
 }  // namespace fovea

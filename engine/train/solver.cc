@@ -5,8 +5,8 @@
 #include <numbers>
 #include <numeric>
 
+#include "engine/backend/registry.h"
 #include "engine/train/divergence.h"
-#include "engine/train/on_host.h"
 #include "kernels/cpu/sgd.h"
 
 namespace fovea {
@@ -66,14 +66,22 @@ float learning_rate(const SolverParams& p, std::int64_t iteration, int& step) {
   return p.base_lr;
 }
 
+namespace {
+std::span<float> span_of(const DeviceBuffer<float>& buffer) {
+  return {buffer.data(), buffer.size()};
+}
+}  // namespace
+
 Solver::Solver(Executor& executor, const SolverParams& params)
     : executor_(executor), params_(params) {
   require(params.iter_size >= 1, "wrong value in solver.iter_size: ", params.iter_size,
           ", expected 1 or more");
   for (std::size_t k = 0; k < executor.param_count(); ++k) {
-    history_.emplace_back(executor.packed_param(k).size());
-    if (params.iter_size > 1) accumulated_.emplace_back(executor.packed_param(k).size());
+    const std::size_t count = executor.packed_param(k).size();
+    history_.emplace_back(executor.device(), count);
+    if (params.iter_size > 1) accumulated_.emplace_back(executor.device(), count);
   }
+  kernels_ = sgd_kernels(executor.device(), blobs());
   losses_.resize(static_cast<std::size_t>(params.iter_size));
 }
 
@@ -95,12 +103,28 @@ double Solver::step(const std::function<void(std::int64_t)>& load) {
   return std::accumulate(losses_.begin(), losses_.end(), 0.0) / static_cast<double>(losses_.size());
 }
 
+std::vector<SgdBlob> Solver::blobs() {
+  std::vector<SgdBlob> list;
+  for (std::size_t k = 0; k < history_.size(); ++k) {
+    const ParamInfo& info = executor_.param_info(k);
+    if (info.lr_mult == 0) continue;  // frozen; Caffe computes no gradient for those
+    list.push_back({.weights = executor_.packed_param(k).data(),
+                    .history = history_[k].data(),
+                    .gradient = executor_.packed_grad(k).data(),
+                    .accumulated = params_.iter_size > 1 ? accumulated_[k].data() : nullptr,
+                    .count = static_cast<std::int64_t>(history_[k].size()),
+                    .rate = info.lr_mult,
+                    .decay = params_.weight_decay * info.decay_mult});
+  }
+  return list;
+}
+
 void Solver::accumulate(bool first) {
+  if (kernels_) return kernels_->accumulate(first);
   for (std::size_t k = 0; k < accumulated_.size(); ++k) {
     if (executor_.param_info(k).lr_mult == 0) continue;  // frozen
-    OnHost from(executor_.device(), executor_.packed_grad(k));
-    const std::span<const float> gradient = from.span();
-    const std::span<float> sum = accumulated_[k].span();
+    const std::span<const float> gradient = executor_.packed_grad(k);
+    const std::span<float> sum = span_of(accumulated_[k]);
     if (first) {
       std::ranges::copy(gradient, sum.begin());
     } else {
@@ -111,14 +135,12 @@ void Solver::accumulate(bool first) {
 
 float Solver::clip_factor() const {
   if (params_.clip_gradients <= 0) return 1;
-  double squares = 0;
-  for (std::size_t k = 0; k < history_.size(); ++k) {
+  double squares = kernels_ ? kernels_->sum_of_squares() : 0;
+  for (std::size_t k = 0; !kernels_ && k < history_.size(); ++k) {
     if (executor_.param_info(k).lr_mult == 0)
       continue;  // Caffe computes no gradient for frozen parameters
-    OnHost gradient(executor_.device(),
-                    params_.iter_size > 1 ? std::span<float>() : executor_.packed_grad(k));
-    squares +=
-        cpu::sum_of_squares(params_.iter_size > 1 ? accumulated_[k].span() : gradient.span());
+    squares += cpu::sum_of_squares(params_.iter_size > 1 ? span_of(accumulated_[k])
+                                                         : executor_.packed_grad(k));
   }
   const auto norm = static_cast<float>(std::sqrt(squares));
   return norm > params_.clip_gradients ? params_.clip_gradients / norm : 1;
@@ -127,35 +149,40 @@ float Solver::clip_factor() const {
 void Solver::update() {
   rate_ = learning_rate(params_, iteration_, lr_step_);
   const float scale = clip_factor() / static_cast<float>(params_.iter_size);
-  for (std::size_t k = 0; k < history_.size(); ++k) {
+  const bool l1 = params_.regularization == Regularization::kL1;
+  if (kernels_)
+    kernels_->update(
+        {.gradient_scale = scale, .rate = rate_, .momentum = params_.momentum, .l1 = l1});
+  for (std::size_t k = 0; !kernels_ && k < history_.size(); ++k) {
     const ParamInfo& info = executor_.param_info(k);
     if (info.lr_mult == 0) continue;  // frozen
     const cpu::SgdStep step{.gradient_scale = scale,
                             .rate = rate_ * info.lr_mult,
                             .momentum = params_.momentum,
                             .decay = params_.weight_decay * info.decay_mult,
-                            .l1 = params_.regularization == Regularization::kL1};
-    OnHost gradient(executor_.device(),
-                    params_.iter_size > 1 ? std::span<float>() : executor_.packed_grad(k));
-    OnHost weights(executor_.device(), executor_.packed_param(k));
-    cpu::sgd_update(step, weights.span(),
-                    params_.iter_size > 1 ? accumulated_[k].span() : gradient.span(),
-                    history_[k].span());
-    weights.write_back();
+                            .l1 = l1};
+    cpu::sgd_update(step, executor_.packed_param(k),
+                    params_.iter_size > 1 ? span_of(accumulated_[k]) : executor_.packed_grad(k),
+                    span_of(history_[k]));
   }
   executor_.params_updated();
 }
 
 std::vector<float> Solver::history(std::size_t k) const {
   std::vector<float> plain(static_cast<std::size_t>(executor_.param_info(k).shape.count()));
-  executor_.unpack(k, history_[k].span(), plain);
+  std::vector<float> packed(history_[k].size());
+  executor_.device().download(packed.data(), history_[k].data(), history_[k].bytes());
+  executor_.unpack(k, packed, plain);
   return plain;
 }
 
 void Solver::restore(std::int64_t iteration, const std::vector<std::vector<float>>& histories) {
   expects(histories.size() == history_.size(), "one history per parameter");
-  for (std::size_t k = 0; k < histories.size(); ++k)
-    executor_.pack(k, histories[k], history_[k].span());
+  for (std::size_t k = 0; k < histories.size(); ++k) {
+    std::vector<float> packed(history_[k].size());
+    executor_.pack(k, histories[k], packed);
+    executor_.device().upload(history_[k].data(), packed.data(), history_[k].bytes());
+  }
   iteration_ = iteration;
   lr_step_ = 0;
   for (std::int64_t i = 0; i < iteration; ++i) (void)learning_rate(params_, i, lr_step_);

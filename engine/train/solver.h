@@ -8,9 +8,10 @@
 #include <functional>
 #include <vector>
 
-#include "engine/core/buffer.h"
 #include "engine/graph/executor.h"
 #include "engine/graph/prototxt.h"
+#include "kernels/ops/device.h"
+#include "kernels/ops/sgd_kernels.h"
 
 namespace fovea {
 
@@ -89,6 +90,7 @@ class Solver {
   void accumulate(bool first);
   [[nodiscard]] float clip_factor() const;
   void update();
+  [[nodiscard]] std::vector<SgdBlob> blobs();
 
   Executor& executor_;
   SolverParams params_;
@@ -96,8 +98,9 @@ class Solver {
   int lr_step_ = 0;
   float rate_ = 0;
   std::vector<double> losses_;
-  std::vector<Buffer<float>> history_,
-      accumulated_;  // per parameter, packed; the second only with iter_size > 1
+  // Per parameter, packed, in the executor's device; the second only with iter_size > 1.
+  std::vector<DeviceBuffer<float>> history_, accumulated_;
+  std::unique_ptr<SgdKernels> kernels_;  // null on the host
 };
 
 }  // namespace fovea

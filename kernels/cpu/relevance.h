@@ -1,39 +1,9 @@
-// CPU kernels of the relevance walk, for any layout (kernels/ops/relevance_linear.h,
-// relevance_other.h).
+// CPU kernels of the relevance walk, for any layout: what kernels/ops/relevance_kernels.h promises.
 #pragma once
 
-#include <limits>
-#include <span>
-#include <vector>
-
-#include "kernels/ops/op.h"
-#include "kernels/ops/relevance_linear.h"
-#include "kernels/ops/relevance_other.h"
+#include "kernels/ops/relevance_kernels.h"
 
 namespace fovea::cpu {
-
-// Per image: where the relevance went that came in and did not reach the bottom, in the units of
-// relevance, and how near the denominators came to zero.
-struct AbsorbedSums {
-  double bias = 0;     // sum_j S_j * bias_j
-  double epsilon = 0;  // sum_j (R_j - S_j Z_j)
-  double padding = 0;  // sum_j S_j * (what of Z_j stands on padding)
-  // Of sums of both signs: the smallest |Z + epsilon| of a unit with relevance, and the largest.
-  float weakest = std::numeric_limits<float>::infinity(), strongest = 0;
-
-  AbsorbedSums& operator+=(const AbsorbedSums& other);
-};
-
-// Where the planes of one group lie: channel block b of the layer at block
-// (b / run) * stride + b % run, so that the groups of a table may be the outputs of one operation.
-struct QuotientGroup {
-  float* data = nullptr;        // Z before, S behind
-  std::int64_t image_size = 0;  // floats from one image to the next
-  std::int64_t run = 1, stride = 1;
-  float coefficient = 1;
-  std::span<const float> bias;  // mapped, per channel; empty: none
-  std::span<const float> taps;  // sum over every tap of the mapped weights; empty: not asked for
-};
 
 // S = coefficient * gate * R / stab(Z) for all groups, in place. Where a group has `taps`, its
 // absorbed padding is sum S * taps: the caller takes off what arrived. r has the blocks, positions
@@ -75,11 +45,8 @@ void relevance_lrn(const LrnParams& params, LrnRule rule, const OpTensor& x, con
 // r <- r by the rule, in place; x and r have one shape and layout.
 void relevance_relu(ReluRule rule, const OpTensor& x, const OpTensor& r);
 
-// Convolution whose bias is spread over the taps; all plain, b may be null. beta < 0: epsilon rule.
-// What falls on padding is added to `absorbed`.
-struct DistributedRule {
-  float epsilon, beta;
-};
+// Convolution whose bias is spread over the taps; all plain, b may be null. What falls on padding
+// is added to `absorbed`.
 void relevance_distributed(const ConvolutionParams& params, const DistributedRule& rule,
                            const OpTensor& x, const float* w, const float* b, const OpTensor& r_top,
                            const OpTensor& r_bottom, std::span<AbsorbedSums> absorbed);
@@ -94,10 +61,6 @@ void pixel_shares(const ConvolutionParams& params, const OpTensor& s, const floa
 // Whether y = max(z, 0) can stand for z in a quotient: R is zero wherever y is not positive.
 [[nodiscard]] bool output_serves(const OpTensor& y, const OpTensor& r);
 
-// Per image: sum of r and of |r|, in double.
-struct ImageSums {
-  double sum = 0, magnitude = 0;
-};
 void sum_per_image(const OpTensor& r, std::span<ImageSums> sums);
 
 // to <- channels first, first + 1, ... of `from`; the layouts may differ.
@@ -105,5 +68,8 @@ void take_channels(const OpTensor& from, std::int64_t first, const OpTensor& to)
 
 // r <- 0 in the channels that `keep` (one entry per channel) does not have.
 void keep_channels(const std::vector<bool>& keep, const OpTensor& r);
+
+// All of them behind the interface; `device` is the host.
+[[nodiscard]] std::unique_ptr<RelevanceKernels> relevance_kernels(Device& device);
 
 }  // namespace fovea::cpu

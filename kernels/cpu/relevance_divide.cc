@@ -162,15 +162,6 @@ void divide_groups(const RelevanceRule& rule, std::span<const QuotientGroup> gro
 
 }  // namespace
 
-AbsorbedSums& AbsorbedSums::operator+=(const AbsorbedSums& other) {
-  bias += other.bias;
-  epsilon += other.epsilon;
-  padding += other.padding;
-  weakest = std::min(weakest, other.weakest);
-  strongest = std::max(strongest, other.strongest);
-  return *this;
-}
-
 void divide(const RelevanceRule& rule, std::span<const QuotientGroup> groups, const OpTensor& r,
             std::span<AbsorbedSums> absorbed) {
   if (rule.gate == Gate::kSign) shut_gates(groups, blocks_of(r));

@@ -9,11 +9,15 @@ extern const Implementation kLinearBf16, kLinearTf32, kLinear, kPooling, kLrn, k
     kConcat, kSplit, kSoftmax, kSoftmaxLoss, kAccuracy;
 
 std::shared_ptr<Device> open_device(int index);
+std::unique_ptr<RelevanceKernels> make_relevance(Device& device);
+std::unique_ptr<SgdKernels> make_sgd(Device& device, std::span<const SgdBlob> blobs);
 
 Target target() {
   return {.implementations = {&kLinearBf16, &kLinearTf32, &kLinear, &kPooling, &kLrn, &kRelu,
                               &kDropout, &kConcat, &kSplit, &kSoftmax, &kSoftmaxLoss, &kAccuracy},
-          .open = open_device};
+          .open = open_device,
+          .relevance = make_relevance,
+          .sgd = make_sgd};
 }
 
 }  // namespace fovea::FOVEA_TARGET

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "kernels/ops/device.h"
 #include "kernels/ops/op.h"
+#include "kernels/ops/relevance_kernels.h"
+#include "kernels/ops/sgd_kernels.h"
 
 namespace fovea {
 
@@ -14,6 +17,9 @@ struct Target {
   std::vector<const Implementation*> implementations;  // empty: not in this build
   // Device `index`; Error when there is none.
   std::shared_ptr<Device> (*open)(int index) = nullptr;
+  // For a device that open() gave; it must outlive them.
+  std::unique_ptr<RelevanceKernels> (*relevance)(Device& device) = nullptr;
+  std::unique_ptr<SgdKernels> (*sgd)(Device& device, std::span<const SgdBlob> blobs) = nullptr;
 };
 
 namespace cuda {

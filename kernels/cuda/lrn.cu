@@ -8,6 +8,7 @@
 //   within a channel: forward also stores S in training (12 bytes), backward reads x, dy and S
 //     (16): n^2 neighbours with n^2 terms each would be too much to compute again
 //   Krizhevsky et al. 2012; Caffe lrn_layer.cu
+#include "kernels/cuda/device/power.cuh"
 #include "kernels/cuda/device_op.cuh"
 
 namespace fovea::FOVEA_TARGET {
@@ -20,15 +21,6 @@ struct Across {
   float share, beta, k;
   Divisor channels;
 };
-
-// s^-beta; beta = 0.75, which every net of the study has, in two instructions of the special unit.
-__device__ __forceinline__ float negative_power(float s, float beta) {
-  if (beta == 0.75F) {
-    const float r = rsqrtf(s);
-    return r * sqrtf(r);
-  }
-  return powf(s, -beta);
-}
 
 // Channels of the window around c that exist; kHalf > 0 fixes the window's size.
 template <int kHalf, class Body>

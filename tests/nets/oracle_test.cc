@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "engine/backend/registry.h"
 #include "engine/core/file.h"
 #include "engine/core/npy.h"
 #include "engine/relevance/analyzer.h"
@@ -101,14 +102,20 @@ INSTANTIATE_TEST_SUITE_P(Nets, BigNet, testing::ValuesIn(kBigNets),
 // ---- relevance of the small nets, every layer
 
 struct LrpCase {
-  std::string net, name;
+  std::string net, name, device = "cpu";
 };
 
+// Every case on the CPU and on the emulated device.
 std::vector<LrpCase> lrp_cases() {
   std::vector<LrpCase> cases;
   if (!fs::exists(kOracle / "lrp")) return {{"missing", "missing"}};
-  for (const Json& entry : read_json_file(kOracle / "lrp" / "index.json"))
-    cases.push_back({entry["net"].get<std::string>(), entry["case"].get<std::string>()});
+  for (const Json& entry : read_json_file(kOracle / "lrp" / "index.json")) {
+    for (const std::string_view device : known_devices()) {
+      if (device == "reference") continue;
+      cases.push_back(
+          {entry["net"].get<std::string>(), entry["case"].get<std::string>(), std::string(device)});
+    }
+  }
   return cases;
 }
 
@@ -140,6 +147,7 @@ TEST_P(LrpOracle, EveryLayerGivesTheReferenceNumbers) {
   Analyzer analyzer(
       build_graph(load_net(folder / "net.prototxt")),
       {.composite = load_composite(str("toolbox-", o["formula"].get<int>()), overrides_of(o)),
+       .device = GetParam().device,
        .last = o["lastlayerindex_resolved"].get<int>(),
        .first = o["firstlayerindex"].get<int>(),
        .mean = mean,
@@ -183,7 +191,7 @@ TEST_P(LrpOracle, EveryLayerGivesTheReferenceNumbers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, LrpOracle, testing::ValuesIn(lrp_cases()), [](const auto& test) {
-  std::string name = test.param.net + "_" + test.param.name;
+  std::string name = test.param.net + "_" + test.param.name + "_" + test.param.device;
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   return name;
 });

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/backend/registry.h"
-#include "engine/core/buffer.h"
+#include "engine/backend/transfer.h"
 #include "engine/relevance/rule_tables.h"
 #include "engine/relevance/step.h"
 #include "kernels/reference/relevance_linear.h"
@@ -17,31 +17,57 @@ namespace {
 constexpr std::array kLayouts{Layout::kPlain, Layout::kChannelsLast, Layout::kBlocked8,
                               Layout::kBlocked16};
 
-// A float tensor in some layout, starting as NaN or as `plain`.
+// A device with its relevance kernels.
+struct Place {
+  std::string name;
+  std::shared_ptr<Device> memory;
+  std::unique_ptr<RelevanceKernels> kernels;
+  explicit Place(std::string device)
+      : name(std::move(device)),
+        memory(open_device(name)),
+        kernels(relevance_kernels(name, *memory)) {}
+
+  // Layouts that its tensors may have.
+  [[nodiscard]] std::vector<Layout> layouts() const {
+    if (memory->host_memory()) return {kLayouts.begin(), kLayouts.end()};
+    return {Layout::kPlain, Layout::kChannelsLast};
+  }
+};
+
+// A float tensor in some layout in a device's memory, starting as NaN or as `plain`.
 class Stored {
  public:
-  Stored(const Shape& shape, Layout layout)
-      : shape_(shape),
+  Stored(const Place& place, const Shape& shape, Layout layout)
+      : device_(*place.memory),
+        shape_(shape),
         layout_(shape.rank() == 4 ? layout : Layout::kPlain),
-        memory_(static_cast<std::size_t>(storage_count(shape_, layout_))) {
-    std::ranges::fill(memory_.span(), std::numeric_limits<float>::quiet_NaN());
+        memory_(device_, static_cast<std::size_t>(storage_count(shape_, layout_))) {
+    set(std::vector<float>(memory_.size(), std::numeric_limits<float>::quiet_NaN()));
   }
-  Stored(const Tensor<float>& plain, Layout layout) : Stored(plain.shape, layout) {
-    std::ranges::copy(pack(plain, layout_), memory_.data());
+  Stored(const Place& place, const Tensor<float>& plain, Layout layout)
+      : Stored(place, plain.shape, layout) {
+    set(pack(plain, layout_));
   }
   [[nodiscard]] OpTensor tensor() const { return {memory_.data(), shape_, layout_}; }
-  // Near the expected elements, zero in the channel padding.
+  // Near the expected elements, zero in the channel padding. 400 products added one behind the
+  // other and divided by little more than epsilon = 0.1 err by some 1e-5 of the largest.
   void expect(const Tensor<double>& expected) const {
-    const std::vector<float> all(memory_.span().begin(), memory_.span().end());
+    std::vector<float> all(memory_.size());
+    device_.download(all.data(), memory_.data(), memory_.bytes());
     EXPECT_TRUE(all_near(unpack(all, shape_, layout_).values, expected.values,
-                         1e-5 * largest_magnitude(expected.values)));
+                         3e-5 * largest_magnitude(expected.values)));
     for (const float value : padding(all, shape_, layout_)) ASSERT_EQ(value, 0.0F) << "padding";
   }
 
  private:
+  void set(const std::vector<float>& values) {
+    device_.upload(memory_.data(), values.data(), memory_.bytes());
+  }
+
+  Device& device_;
   Shape shape_;
   Layout layout_;
-  Buffer<float> memory_;
+  DeviceBuffer<float> memory_;
 };
 
 Tensor<double> in_double(const Tensor<float>& tensor) {
@@ -94,10 +120,10 @@ LinearCase make_case(const NamedLayer& layer, const RelevanceRule& rule, bool no
 // A step with scratch memory behind it.
 struct BoundStep {
   std::unique_ptr<RelevanceStep> step;
-  Buffer<std::byte> scratch;
+  DeviceBuffer<std::byte> scratch;
 
-  BoundStep(std::unique_ptr<RelevanceStep> s, RelevanceBinding binding)
-      : step(std::move(s)), scratch(step->scratch_bytes()) {
+  BoundStep(const Place& place, std::unique_ptr<RelevanceStep> s, RelevanceBinding binding)
+      : step(std::move(s)), scratch(*place.memory, step->scratch_bytes()) {
     binding.scratch = scratch.data();
     step->bind(binding);
   }
@@ -106,7 +132,7 @@ struct BoundStep {
 // Where a rule divides by its sum and does not gate, what came in is what arrived and what was
 // absorbed, for every image, up to rounding of the largest parts.
 void expect_accounted(const RelevanceRule& rule, const LinearCase& c,
-                      std::span<const cpu::AbsorbedSums> absorbed) {
+                      std::span<const AbsorbedSums> absorbed) {
   if (rule.stabilizer == Stabilizer::kUndivided || rule.gate != Gate::kNone) return;
   double coefficients = 0;
   for (int group = 0; group < rule.groups; ++group)
@@ -120,7 +146,7 @@ void expect_accounted(const RelevanceRule& rule, const LinearCase& c,
       arrived += c.expected.values[n * out + i];
       magnitude += std::abs(c.expected.values[n * out + i]);
     }
-    const cpu::AbsorbedSums& a = absorbed[n];
+    const AbsorbedSums& a = absorbed[n];
     magnitude += std::abs(a.bias) + std::abs(a.epsilon) + std::abs(a.padding) + std::abs(incoming);
     EXPECT_NEAR(coefficients * incoming, arrived + a.bias + a.epsilon + a.padding, 1e-5 * magnitude)
         << rule.name << ", image " << n;
@@ -131,6 +157,7 @@ class LinearRelevance : public testing::TestWithParam<std::tuple<NamedLayer, std
 
 TEST_P(LinearRelevance, EqualsTheReference) {
   const auto& [layer, device] = GetParam();
+  const Place place(device);
   RelevanceRule group0 = alpha_beta_rule(0.5F);
   group0.group0_biases = true;
   for (const RelevanceRule& rule :
@@ -141,12 +168,14 @@ TEST_P(LinearRelevance, EqualsTheReference) {
     for (const bool non_negative : {false, true}) {
       const LinearCase c = make_case(layer, rule, non_negative);
       const Node node{"layer", layer.op, {0}, {1}, std::vector<ParamInfo>(2)};
-      for (const Layout layout : kLayouts) {
+      for (const Layout layout : place.layouts()) {
         if (layout != Layout::kPlain && layer.x.rank() != 4) continue;
         SCOPED_TRACE(
             str(rule.name, non_negative ? " of x >= 0 in " : " of any x in ", layout_name(layout)));
-        const Stored x(c.x, layout), r(c.r, layout), bottom(c.x.shape, layout);
-        const BoundStep bound(make_linear_step({.device = device,
+        const Stored x(place, c.x, layout), r(place, c.r, layout), bottom(place, c.x.shape, layout);
+        const BoundStep bound(place,
+                              make_linear_step({.device = device,
+                                                .kernels = place.kernels.get(),
                                                 .node = &node,
                                                 .values = {x.tensor()},
                                                 .top = r.tensor(),
@@ -158,7 +187,7 @@ TEST_P(LinearRelevance, EqualsTheReference) {
                                .tops = {r.tensor()},
                                .bottoms = {bottom.tensor()}});
         bound.step->set_params(c.w.values, c.b.values);
-        std::vector<cpu::AbsorbedSums> absorbed(static_cast<std::size_t>(c.x.shape.n()));
+        std::vector<AbsorbedSums> absorbed(static_cast<std::size_t>(c.x.shape.n()));
         bound.step->run(absorbed);
         bottom.expect(c.expected);
         expect_accounted(rule, c, absorbed);
@@ -167,8 +196,10 @@ TEST_P(LinearRelevance, EqualsTheReference) {
   }
 }
 
-// Those on which relevance runs: its steps read and write the host's memory.
-std::vector<std::string> devices() { return {"cpu", "reference"}; }
+std::vector<std::string> devices() {
+  const auto known = known_devices();
+  return {known.begin(), known.end()};
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, LinearRelevance,
@@ -196,7 +227,12 @@ INSTANTIATE_TEST_SUITE_P(
       return std::get<0>(parameter.param).name + "_" + std::get<1>(parameter.param);
     });
 
-TEST(CpuRelevance, OfAveragePoolingEqualsTheReferenceInEveryLayout) {
+class KernelRelevance : public testing::TestWithParam<std::string> {
+ protected:
+  Place place_{GetParam()};
+};
+
+TEST_P(KernelRelevance, OfAveragePoolingEqualsTheReferenceInEveryLayout) {
   const PoolingParams overlapping{.kernel = {3, 3}, .stride = {2, 2}, .pad = {1, 1}};
   const PoolingParams whole{.mode = PoolingMode::kAverage, .global = true};
   const Shape shape{2, 19, 6, 5};  // 19: no multiple of a block
@@ -210,16 +246,16 @@ TEST(CpuRelevance, OfAveragePoolingEqualsTheReferenceInEveryLayout) {
     Tensor<double> expected(shape);
     reference::relevance_average_pooling(params, rule, in_double(x).view(), in_double(r).view(),
                                          expected.view());
-    for (const Layout layout : kLayouts) {
+    for (const Layout layout : place_.layouts()) {
       SCOPED_TRACE(layout_name(layout));
-      const Stored value(x, layout), top(r, layout), bottom(shape, layout);
-      cpu::relevance_average_pooling(params, rule, value.tensor(), top.tensor(), bottom.tensor());
+      const Stored value(place_, x, layout), top(place_, r, layout), bottom(place_, shape, layout);
+      place_.kernels->average_pooling(params, rule, value.tensor(), top.tensor(), bottom.tensor());
       bottom.expect(expected);
     }
   }
 }
 
-TEST(CpuRelevance, OfLrnEqualsTheReferenceInEveryLayout) {
+TEST_P(KernelRelevance, OfLrnEqualsTheReferenceInEveryLayout) {
   const Shape shape{2, 19, 9, 11};  // 99 positions: a full and a partial tile
   const Tensor<float> x = with_zeros(random_tensor<float>(shape, 1));
   const Tensor<float> r = random_tensor<float>(shape, 2);
@@ -231,52 +267,61 @@ TEST(CpuRelevance, OfLrnEqualsTheReferenceInEveryLayout) {
     Tensor<double> expected(shape);
     reference::relevance_lrn(params, rule, in_double(x).view(), in_double(r).view(),
                              expected.view());
-    for (const Layout layout : kLayouts) {
+    for (const Layout layout : place_.layouts()) {
       SCOPED_TRACE(str(enum_name(rule), " in ", layout_name(layout)));
-      const Stored value(x, layout), top(r, layout), bottom(shape, layout);
-      cpu::relevance_lrn(params, rule, value.tensor(), top.tensor(), bottom.tensor());
+      const Stored value(place_, x, layout), top(place_, r, layout), bottom(place_, shape, layout);
+      place_.kernels->lrn(params, rule, value.tensor(), top.tensor(), bottom.tensor());
       bottom.expect(expected);
     }
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Devices, KernelRelevance, testing::ValuesIn(devices()),
+                         [](const auto& parameter) { return parameter.param; });
+
 // One step on vectors of one image, plain.
-std::vector<float> relevance_of(RelevanceStep& step, std::vector<float> x, std::vector<float> r) {
-  std::vector<float> bottom(x.size(), 7.0F);
-  const auto tensor = [](std::vector<float>& v) {
-    return OpTensor{v.data(), Shape{1, std::ssize(v)}, Layout::kPlain};
+std::vector<float> relevance_of(const Place& place, RelevanceStep& step,
+                                const std::vector<float>& x, const std::vector<float>& r) {
+  const auto plain = [](const std::vector<float>& v) {
+    return Tensor<float>(Shape{1, std::ssize(v)}, v);
   };
-  step.bind(
-      {.values = {tensor(x)}, .top_values = {}, .tops = {tensor(r)}, .bottoms = {tensor(bottom)}});
-  cpu::AbsorbedSums absorbed;
+  const Stored value(place, plain(x), Layout::kPlain), top(place, plain(r), Layout::kPlain),
+      bottom(place, Shape{1, std::ssize(x)}, Layout::kPlain);
+  step.bind({.values = {value.tensor()},
+             .top_values = {},
+             .tops = {top.tensor()},
+             .bottoms = {bottom.tensor()}});
+  AbsorbedSums absorbed;
   step.run({&absorbed, 1});
-  return bottom;
+  return download_plain(*place.memory, bottom.tensor()).values;
 }
 
-TEST(DistributedBias, GivesEveryTapItsPart) {
+TEST_P(KernelRelevance, OfDistributedBiasGivesEveryTapItsPart) {
   const Node node{"layer", InnerProductParams{.outputs = 1}, {0}, {1}, std::vector<ParamInfo>(2)};
-  const RelevanceProblem problem{.device = "cpu",
+  const RelevanceProblem problem{.device = place_.name,
+                                 .kernels = place_.kernels.get(),
                                  .node = &node,
                                  .values = {{nullptr, Shape{1, 2}, Layout::kPlain}},
                                  .top = {nullptr, Shape{1, 1}, Layout::kPlain}};
   const std::vector<float> weight{2, 1}, bias{1};  // t = (2 + 0.5, -2 + 0.5)
   const auto alpha_beta = make_distributed_step(problem, 0, 1);
   alpha_beta->set_params(weight, bias);
-  EXPECT_EQ(relevance_of(*alpha_beta, {1, -2}, {3}), (std::vector<float>{6, -3}));
+  EXPECT_EQ(relevance_of(place_, *alpha_beta, {1, -2}, {3}), (std::vector<float>{6, -3}));
   const auto epsilon = make_distributed_step(problem, 0.5F, -1);
   epsilon->set_params(weight, bias);
-  EXPECT_EQ(relevance_of(*epsilon, {1, -2}, {3}), (std::vector<float>{5, -3}));
+  EXPECT_EQ(relevance_of(place_, *epsilon, {1, -2}, {3}), (std::vector<float>{5, -3}));
 }
 
-TEST(ReluRelevance, ByEveryRule) {
+TEST_P(KernelRelevance, OfReluByEveryRule) {
   const Node node{"relu", ReluParams{}, {0}, {1}, {}};
   const Shape shape{1, 3};
   const auto by = [&](ReluRule rule) {
-    const RelevanceProblem problem{.device = "cpu",
+    const RelevanceProblem problem{.device = place_.name,
+                                   .kernels = place_.kernels.get(),
                                    .node = &node,
                                    .values = {{nullptr, shape, Layout::kPlain}},
                                    .top = {nullptr, shape, Layout::kPlain}};
-    return relevance_of(*make_other_step(problem, {.relu = rule}), {1, -1, 2}, {3, 4, -5});
+    return relevance_of(place_, *make_other_step(problem, {.relu = rule}), {1, -1, 2}, {3, 4, -5});
   };
   EXPECT_EQ(by(ReluRule::kPass), (std::vector<float>{3, 4, -5}));
   EXPECT_EQ(by(ReluRule::kPositive), (std::vector<float>{3, 4, 0}));
@@ -284,12 +329,16 @@ TEST(ReluRelevance, ByEveryRule) {
   EXPECT_EQ(by(ReluRule::kGradient), (std::vector<float>{3, 0, -5}));
 }
 
-TEST(SoftmaxRelevance, IsItsProbabilities) {
+TEST_P(KernelRelevance, OfSoftmaxIsItsProbabilities) {
   const Node node{"prob", SoftmaxParams{}, {0}, {1}, {}};
   const OpTensor pair{nullptr, Shape{1, 2}, Layout::kPlain};
-  const auto step =
-      make_other_step({.device = "cpu", .node = &node, .values = {pair}, .top = pair}, {});
-  const std::vector<float> r = relevance_of(*step, {0, std::log(3.0F)}, {9, 9});
+  const auto step = make_other_step({.device = place_.name,
+                                     .kernels = place_.kernels.get(),
+                                     .node = &node,
+                                     .values = {pair},
+                                     .top = pair},
+                                    {});
+  const std::vector<float> r = relevance_of(place_, *step, {0, std::log(3.0F)}, {9, 9});
   EXPECT_TRUE(all_near(r, std::vector<float>{0.25F, 0.75F}, 1e-6));
 }
 

@@ -29,4 +29,21 @@ __device__ __forceinline__ float block_sum(float value) {
   return sum;
 }
 
+// Any type with an associative `combine(T, T)` over a block of kThreads, pairwise in a fixed order;
+// every thread gets the
+// result. T has no initialisers (it lies in shared memory).
+template <int kThreads, class T, class Combine>
+__device__ __forceinline__ T block_reduce(T value, Combine combine) {
+  FOVEA_SHARED(T, part, kThreads);
+  const int thread = static_cast<int>(threadIdx.x);
+  __syncthreads();
+  part[thread] = value;
+  __syncthreads();
+  for (int step = kThreads / 2; step > 0; step /= 2) {
+    if (thread < step) part[thread] = combine(part[thread], part[thread + step]);
+    __syncthreads();
+  }
+  return part[0];
+}
+
 }  // namespace fovea::FOVEA_TARGET

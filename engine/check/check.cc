@@ -1,0 +1,298 @@
+#include "engine/check/check.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "engine/backend/registry.h"
+#include "engine/check/bounds.h"
+#include "engine/check/relevance_check.h"
+#include "engine/core/pattern.h"
+#include "engine/core/random.h"
+#include "engine/relevance/places.h"
+
+namespace fovea {
+namespace {
+
+struct OpenDevice {
+  std::string name;
+  std::shared_ptr<Device> memory;
+};
+
+std::vector<OpenDevice> open_devices(const std::vector<std::string>& names) {
+  require(names.size() >= 2, "wrong value for --devices: ", names.size(),
+          " devices, expected two or more, as in reference,cpu");
+  std::vector<OpenDevice> devices;
+  for (const std::string& name : names) devices.push_back({name, open_device(name)});
+  return devices;
+}
+
+bool has_backward(const Node& node) { return !std::holds_alternative<AccuracyParams>(node.op); }
+bool is_loss(const Node& node) { return std::holds_alternative<SoftmaxLossParams>(node.op); }
+
+class Check {
+ public:
+  Check(const Executor& model, const CheckOptions& options)
+      : options_(options),
+        graph_(model.graph()),
+        devices_(open_devices(options.devices)),
+        cpu_{"cpu", open_device("cpu")} {
+    std::size_t k = 0, layers = 0;
+    for (const Node& node : graph_.nodes) {
+      params_.emplace_back();
+      for (std::size_t i = 0; i < node.params.size(); ++i, ++k)
+        params_.back().emplace_back(node.params[i].shape, model.param(k));
+      const auto index = static_cast<int>(chosen_.size());
+      chosen_.push_back(matches(options.layers, node.name));
+      if (!chosen_.back()) continue;
+      ++layers;
+      count_ += has_backward(node) ? 2 : 1;
+      if (is_linear(node.op)) count_ += rules_of_layer(graph_, index, options.rules).size();
+    }
+    require(layers > 0, "wrong value for --layers: '", options.layers, "' matches no layer of net ",
+            graph_.name);
+    values_.resize(graph_.tensors.size());
+    gradients_.resize(graph_.tensors.size());
+    fill_inputs();
+  }
+
+  std::vector<CheckLine> run() {
+    const std::size_t end = behind_last_chosen();
+    for (std::size_t i = 0; i < end; ++i) forward(i);
+    for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
+      if (chosen_[i] && has_backward(graph_.nodes[i])) backward(i);
+    }
+    for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
+      if (chosen_[i] && is_linear(graph_.nodes[i].op)) relevance(i);
+    }
+    return std::move(lines_);
+  }
+
+ private:
+  [[nodiscard]] std::size_t behind_last_chosen() const {
+    return static_cast<std::size_t>(std::find(chosen_.rbegin(), chosen_.rend(), true).base() -
+                                    chosen_.begin());
+  }
+  [[nodiscard]] const Shape& shape_of(int tensor) const {
+    return graph_.tensors[static_cast<std::size_t>(tensor)].shape;
+  }
+  [[nodiscard]] bool is_label(int tensor) const {
+    return graph_.tensors[static_cast<std::size_t>(tensor)].shape.rank() == 1;
+  }
+
+  // Pixels around a mean, and labels below every class count.
+  void fill_inputs() {
+    std::int64_t classes = std::numeric_limits<std::int32_t>::max();
+    for (const Node& node : graph_.nodes) {
+      if (is_loss(node) || !has_backward(node))
+        classes = std::min(classes, shape_of(node.bottoms[0]).c());
+    }
+    for (const int id : graph_.inputs) {
+      Tensor<float>& input = values_[static_cast<std::size_t>(id)];
+      input = Tensor<float>(shape_of(id));
+      const RandomKey key{options_.seed, RandomPurpose::kTest, static_cast<std::uint64_t>(id)};
+      for (std::size_t i = 0; i < input.values.size(); ++i)
+        input.values[i] =
+            is_label(id)
+                ? static_cast<float>(random_below(key, i, static_cast<std::uint32_t>(classes)))
+                : 256 * random_uniform(key, i) - 128;
+    }
+  }
+
+  [[nodiscard]] OpProblem problem_of(std::size_t i) const {
+    const Node& node = graph_.nodes[i];
+    OpProblem problem{.params = node.op,
+                      .bottoms = {},
+                      .tops = {},
+                      .bottom_layouts = {},
+                      .propagate = {},
+                      .training = true,
+                      .seed = options_.seed,
+                      .layer = i};
+    for (const int bottom : node.bottoms) {
+      problem.bottoms.push_back(shape_of(bottom));
+      problem.bottom_layouts.push_back(Layout::kPlain);
+      problem.propagate.push_back(graph_.tensors[static_cast<std::size_t>(bottom)].producer >= 0);
+    }
+    for (const int top : node.tops) problem.tops.push_back(shape_of(top));
+    return problem;
+  }
+
+  [[nodiscard]] LayerInputs inputs_of(std::size_t i) const {
+    LayerInputs inputs{.bottoms = {}, .params = params_[i], .top_grads = {}};
+    for (const int bottom : graph_.nodes[i].bottoms)
+      inputs.bottoms.push_back(values_[static_cast<std::size_t>(bottom)]);
+    return inputs;
+  }
+
+  [[nodiscard]] LayerOutputs run_on(const OpenDevice& device, std::size_t i,
+                                    const LayerInputs& inputs, bool backward) const {
+    const OpProblem problem = problem_of(i);
+    if (!options_.disturb) return run_layer(device.name, *device.memory, problem, inputs, backward);
+    LayerInputs disturbed = inputs;
+    options_.disturb(device.name, graph_.nodes[i].name, disturbed);
+    return run_layer(device.name, *device.memory, problem, disturbed, backward);
+  }
+
+  void forward(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    const LayerInputs inputs = inputs_of(i);
+    if (chosen_[i]) progress(i);
+    const LayerOutputs first =
+        run_on(chosen_[i] ? devices_[0] : cpu_, i, inputs, /*backward=*/false);
+    for (std::size_t k = 0; k < node.tops.size(); ++k)
+      values_[static_cast<std::size_t>(node.tops[k])] = first.tops[k];
+    if (!chosen_[i]) return;
+    const LayerBounds bounds = layer_bounds(problem_of(i), inputs, first);
+    for (std::size_t d = 1; d < devices_.size(); ++d) {
+      const LayerOutputs other = run_on(devices_[d], i, inputs, false);
+      CheckLine line = line_of(i, "forward", d, other);
+      line.first_s = first.forward_s, line.seconds = other.forward_s;
+      add(other.tops, first.tops, bounds.tops, std::move(line));
+    }
+  }
+
+  void backward(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    LayerInputs inputs = inputs_of(i);
+    if (!is_loss(node)) {
+      for (const int top : node.tops) inputs.top_grads.push_back(gradient_at(top));
+    }
+    progress(i);
+    const LayerOutputs first = run_on(devices_[0], i, inputs, true);
+    for (std::size_t k = 0; k < node.bottoms.size(); ++k)
+      gradients_[static_cast<std::size_t>(node.bottoms[k])] = first.bottom_grads[k];
+    const LayerBounds bounds = layer_bounds(problem_of(i), inputs, first);
+    for (std::size_t d = 1; d < devices_.size(); ++d) {
+      const LayerOutputs other = run_on(devices_[d], i, inputs, true);
+      const auto compare_as = [&](const char* what, const std::vector<Tensor<float>>& actual,
+                                  const std::vector<Tensor<float>>& expected,
+                                  const std::vector<Tensor<float>>& bound) {
+        CheckLine line = line_of(i, what, d, other);
+        line.first_s = first.backward_s, line.seconds = other.backward_s;
+        add(actual, expected, bound, std::move(line));
+      };
+      if (std::ranges::any_of(first.bottom_grads, [](auto& t) { return t.shape.rank() > 0; }))
+        compare_as("backward data", other.bottom_grads, first.bottom_grads, bounds.bottom_grads);
+      if (!first.param_grads.empty())
+        compare_as("backward weights", other.param_grads, first.param_grads, bounds.param_grads);
+    }
+  }
+
+  void relevance(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    const auto bottom = static_cast<std::size_t>(node.bottoms[0]);
+    RelevanceCase problem{.node = &node,
+                          .rule = {},
+                          .bounds = {},
+                          .x = values_[bottom],
+                          .y = values_[static_cast<std::size_t>(node.tops[0])],
+                          .params = params_[i],
+                          .r = {},
+                          .bound = {}};
+    const Shape& x = problem.x.shape;
+    if (graph_.tensors[bottom].producer < 0 && x.rank() == 4) {
+      problem.bounds.low = Tensor<float>(Shape{x.c(), x.h(), x.w()}, -128.0F);
+      problem.bounds.high = Tensor<float>(Shape{x.c(), x.h(), x.w()}, 128.0F);
+    }
+    for (const RelevanceRule& rule : rules_of_layer(graph_, static_cast<int>(i), options_.rules)) {
+      problem.rule = rule;
+      progress(i);
+      condition(problem, options_.seed);
+      CheckLine line = line_of(i, "relevance", 0, {});
+      line.rule = rule.name;
+      const Tensor<float> first = relevance_on(devices_[0], problem, line);
+      line.first_s = line.seconds;
+      for (std::size_t d = 1; d < devices_.size(); ++d) {
+        line.device = devices_[d].name;
+        const Tensor<float> other = relevance_on(devices_[d], problem, line);
+        add({other}, {first}, {problem.bound}, line);
+      }
+    }
+  }
+  [[nodiscard]] Tensor<float> relevance_on(const OpenDevice& device, const RelevanceCase& problem,
+                                           CheckLine& line) const {
+    const auto run = [&](const RelevanceCase& of) {
+      return run_relevance(of, device.name, *device.memory, line.seconds, line.implementation);
+    };
+    if (!options_.disturb) return run(problem);
+    LayerInputs inputs{{problem.x}, problem.params, {problem.r}};
+    options_.disturb(device.name, problem.node->name, inputs);
+    RelevanceCase disturbed = problem;
+    disturbed.params = inputs.params;
+    return run(disturbed);
+  }
+
+  // What the layer above left, or, where it was not checked, random numbers.
+  [[nodiscard]] Tensor<float> gradient_at(int tensor) const {
+    const Tensor<float>& known = gradients_[static_cast<std::size_t>(tensor)];
+    if (known.shape == shape_of(tensor)) return known;
+    Tensor<float> random(shape_of(tensor));
+    const RandomKey key{options_.seed, RandomPurpose::kTest,
+                        1000000 + static_cast<std::uint64_t>(tensor)};
+    for (std::size_t i = 0; i < random.values.size(); ++i)
+      random.values[i] = 2 * random_uniform(key, i) - 1;
+    return random;
+  }
+
+  [[nodiscard]] CheckLine line_of(std::size_t i, const char* what, std::size_t device,
+                                  const LayerOutputs& outputs) const {
+    const Node& node = graph_.nodes[i];
+    CheckLine line;
+    line.layer = node.name, line.type = op_type_name(node.op), line.what = what;
+    line.device = devices_[device].name, line.implementation = outputs.implementation;
+    return line;
+  }
+  void add(const std::vector<Tensor<float>>& actual, const std::vector<Tensor<float>>& expected,
+           const std::vector<Tensor<float>>& bounds, CheckLine line) {
+    compare(actual, expected, bounds, options_.bound_scale, line);
+    if (options_.found) options_.found(line);
+    lines_.push_back(std::move(line));
+  }
+  void progress(std::size_t i) {
+    if (options_.progress) options_.progress(done_, count_, graph_.nodes[i].name);
+    ++done_;
+  }
+
+  const CheckOptions& options_;
+  const Graph& graph_;
+  std::vector<OpenDevice> devices_;
+  OpenDevice cpu_;
+  std::vector<std::vector<Tensor<float>>> params_;  // per node
+  std::vector<bool> chosen_;
+  std::size_t count_ = 0, done_ = 0;               // comparisons, of all devices at once
+  std::vector<Tensor<float>> values_, gradients_;  // per tensor, as the first device made them
+  std::vector<CheckLine> lines_;
+};
+
+}  // namespace
+
+void compare(const std::vector<Tensor<float>>& actual, const std::vector<Tensor<float>>& expected,
+             const std::vector<Tensor<float>>& bounds, double scale, CheckLine& line) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  double largest_share = -1;
+  for (std::size_t t = 0; t < expected.size(); ++t) {
+    expects(actual[t].shape == expected[t].shape, "equal shapes on both sides");
+    for (std::size_t i = 0; i < expected[t].values.size(); ++i) {
+      const auto a = static_cast<double>(actual[t].values[i]),
+                 e = static_cast<double>(expected[t].values[i]),
+                 bound = scale * static_cast<double>(bounds[t].values[i]);
+      double error = a == e ? 0 : std::abs(a - e);
+      if (std::isnan(error)) error = kInfinity;
+      line.max_error = std::max(line.max_error, error);
+      const double share = error == 0 ? 0 : bound > 0 ? error / bound : kInfinity;
+      if (!(share > largest_share)) continue;
+      largest_share = share;
+      line.tensor = static_cast<int>(t), line.index = static_cast<std::int64_t>(i);
+      line.expected = e, line.actual = a, line.error = error, line.bound = bound;
+      line.ok = error <= bound;
+    }
+  }
+}
+
+std::vector<CheckLine> check_net(const Executor& model, const CheckOptions& options) {
+  return Check(model, options).run();
+}
+
+}  // namespace fovea

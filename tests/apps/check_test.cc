@@ -1,0 +1,158 @@
+// `fovea check`, and the comparison below it.
+#include "engine/check/check.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "engine/backend/registry.h"
+#include "engine/core/pattern.h"
+#include "engine/graph/executor.h"
+#include "engine/train/filler.h"
+#include "tests/train/toy_run.h"
+
+namespace fovea {
+namespace {
+
+// One of every kind of layer, with a branch, groups and windows over the edge.
+constexpr const char* kNet = R"({
+  "name": "Every",
+  "input": {"name": "data", "shape": [3, 13, 11]},
+  "defaults": {"convolution": {"weight_filler": {"type": "gaussian", "std": 0.1}},
+               "inner_product": {"weight_filler": {"type": "xavier"}}},
+  "layers": [
+    {"name": "conv", "type": "convolution", "outputs": 6, "kernel": 3, "stride": 2, "pad": 1},
+    {"name": "relu", "type": "relu"},
+    {"name": "norm", "type": "lrn", "alpha": 0.1},
+    {"name": "pool", "type": "pooling", "kernel": 3, "stride": 2},
+    {"name": "left", "type": "convolution", "bottom": "pool", "outputs": 4, "kernel": 3, "pad": 1, "groups": 2},
+    {"name": "right", "type": "pooling", "bottom": "pool", "mode": "average", "kernel": 3, "stride": 1, "pad": 1},
+    {"name": "both", "type": "concat", "bottom": ["left", "right"]},
+    {"name": "drop", "type": "dropout", "ratio": 0.5},
+    {"name": "scores", "type": "inner_product", "outputs": 3},
+    {"name": "loss", "type": "softmax_loss", "bottom": ["scores", "label"], "phase": ["train", "test"]},
+    {"name": "prob", "type": "softmax", "phase": "deploy"}
+  ]
+})";
+
+class Check : public testing::Test {
+ protected:
+  Check() { write_file(folder_ / "net.json", kNet); }
+  [[nodiscard]] std::string net() const { return (folder_ / "net.json").string(); }
+  [[nodiscard]] std::vector<CheckLine> lines(const CheckOptions& options) const {
+    Executor model(build_graph(load_net(net(), {.phase = Phase::kTrain, .batch = 2})), {});
+    fill_params(model, 1);
+    return check_net(model, options);
+  }
+  [[nodiscard]] CommandResult run(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {"check", net()});
+    return run_command(folder_.path(), arguments);
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Check, EveryDeviceIsWithinItsBounds) {
+  CheckOptions options;
+  for (const std::string_view device : known_devices()) {
+    if (device != "cpu" && device != "reference") options.devices.emplace_back(device);
+  }
+  const std::vector<CheckLine> found = lines(options);
+  std::size_t forward = 0, weights = 0, moved = 0;
+  std::set<std::string> rules;
+  for (const CheckLine& line : found) {
+    EXPECT_TRUE(line.ok) << line.layer << ", " << line.what << " " << line.rule << " on "
+                         << line.device << ": " << line.error << " above " << line.bound;
+    forward += line.what == "forward" ? 1 : 0;
+    weights += line.what == "backward weights" ? 1 : 0;
+    moved += line.max_error > 0 ? 1 : 0;
+    if (line.what == "relevance") rules.insert(line.rule);
+  }
+  const std::size_t others = options.devices.size() - 1;
+  EXPECT_EQ(forward, 11 * others);  // the split among them
+  EXPECT_EQ(weights, 3 * others);
+  // Those with bounds need pixels, which the first layer has.
+  for (const char* rule : {"epsilon", "epsilon_relative", "gamma", "alpha_beta", "z_plus", "z_box",
+                           "w_square", "flat", "gradient"})
+    EXPECT_TRUE(rules.contains(rule)) << rule;
+  EXPECT_GT(moved, 0U) << "no rounding anywhere: the same device twice?";
+}
+
+// A weight that is off by a thousandth shows in that layer's forward pass and nowhere before or
+// behind it: every layer gets the first device's inputs.
+TEST_F(Check, AWrongWeightShowsInItsLayerAlone) {
+  CheckOptions options;
+  options.rules = {"epsilon"};
+  options.disturb = [](const std::string& device, const std::string& layer, LayerInputs& inputs) {
+    if (device == "cpu" && layer == "left") inputs.params[0].values[7] += 0.001F;
+  };
+  for (const CheckLine& line : lines(options)) {
+    const bool wrong = line.layer == "left" && line.what != "backward weights";
+    EXPECT_EQ(line.ok, !wrong) << line.layer << ", " << line.what << ": " << line.error
+                               << " beside a bound of " << line.bound;
+    EXPECT_EQ(line.error, std::abs(line.actual - line.expected));
+  }
+}
+
+TEST_F(Check, APatternChoosesLayers) {
+  CheckOptions options;
+  options.layers = "?igh*";
+  std::vector<std::string> names;
+  for (const CheckLine& line : lines(options)) {
+    if (line.what == "forward") names.push_back(line.layer);
+  }
+  EXPECT_EQ(names, std::vector<std::string>{"right"});
+}
+
+TEST(Compare, WhatIsNoNumberIsOff) {
+  const Tensor<float> one(Shape{2}, {1, 2}), bound(Shape{2}, {10, 10});
+  CheckLine line;
+  compare({Tensor<float>(Shape{2}, {1, std::nanf("")})}, {one}, {bound}, 1, line);
+  EXPECT_FALSE(line.ok);
+  EXPECT_EQ(line.index, 1);
+  line = {};
+  compare({Tensor<float>(Shape{2}, {1.5, 2})}, {one}, {bound}, 1, line);
+  EXPECT_TRUE(line.ok);
+  EXPECT_EQ(line.max_error, 0.5);
+  line = {};
+  compare({Tensor<float>(Shape{2}, {1.5, 2})}, {one}, {bound}, 0.01, line);
+  EXPECT_FALSE(line.ok);
+}
+
+TEST(Pattern, StarAndQuestionMark) {
+  EXPECT_TRUE(matches("", "anything"));
+  EXPECT_TRUE(matches("conv*_?", "conv1_1_2"));
+  EXPECT_TRUE(matches("*", ""));
+  EXPECT_FALSE(matches("conv?", "conv"));
+  EXPECT_FALSE(matches("*a*b", "ba"));
+}
+
+TEST_F(Check, TheCommandSaysWhatItFound) {
+  const CommandResult same = run({"--batch", "2"});
+  EXPECT_EQ(same.code, 0) << same.err;
+  EXPECT_NE(same.out.find("backward weights"), std::string::npos) << same.out;
+  const CommandResult json = run({"--json", "--rules", "epsilon,gamma"});
+  ASSERT_EQ(json.code, 0) << json.err;
+  const Json result = Json::parse(json.out);
+  EXPECT_EQ(result["mismatches"], 0);
+  EXPECT_EQ(result["lines"][0]["layer"], "conv");
+  EXPECT_EQ(result["lines"][0]["device"], "cpu");
+}
+
+TEST_F(Check, AMismatchIsExitCodeOne) {
+  // No bound is so wide that a ten-thousandth of it holds every rounding.
+  const CommandResult off = run({"--bound-scale", "1e-4"});
+  expect_mistake(off, {"comparisons are off, worst ", "element", "expected", "actual", "bound"});
+  EXPECT_NE(off.out.find("MISMATCH"), std::string::npos);
+}
+
+TEST_F(Check, MistakesAreOneLine) {
+  expect_mistake(run({"--devices", "reference"}), {"--devices", "two or more"});
+  expect_mistake(run({"--devices", "cpu,cudnn"}), {"unknown device: 'cudnn'"});
+  expect_mistake(run({"--rules", "no-such-rule"}), {"no-such-rule"});
+  expect_mistake(run({"--layers", "nothing*"}), {"--layers", "nothing*", "Every"});
+}
+
+}  // namespace
+}  // namespace fovea
