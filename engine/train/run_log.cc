@@ -50,7 +50,8 @@ Json to_json(const MeasuredProgress& measured, const std::string& split) {
           {"expected_accuracy", e.expected.accuracy},
           {"per_class_recall", e.per_class_recall},
           {"confusion", e.confusion},
-          {"best", measured.best}};
+          {"best", measured.best},
+          {"stops", measured.stops}};
 }
 
 // TensorBoard shows a text as Markdown.

@@ -2,7 +2,7 @@
 // log.csv and TensorBoard events, one entry for every display interval and every evaluation, each
 // on disk when add() returns. An evaluation is a key of its entry, log.jsonl's "evaluation":
 // {"split", "count", "accuracy", "one_off", "mae", "loss", "expected_mae",
-// "expected_accuracy", "per_class_recall", "confusion", "best"}, columns eval_* of log.csv
+// "expected_accuracy", "per_class_recall", "confusion", "best", "stops"}, columns eval_* of log.csv
 // (confusion rows between ';'), tags eval/* of TensorBoard.
 #pragma once
 
@@ -19,7 +19,8 @@ namespace fovea {
 
 struct MeasuredProgress {
   Evaluation result;
-  bool best = false;  // of those so far
+  bool best = false;   // of those so far
+  bool stops = false;  // patience is at its end: the run's last line
 };
 
 struct TrainProgress {

@@ -88,6 +88,7 @@ class Run {
     WeightFile model = options_.evaluation.average ? averaged_model() : present_model();
     MeasuredProgress measured{.result = options_.evaluate(model)};
     measured.best = best_.add(solver_.iteration(), measured.result);
+    measured.stops = best_.exhausted();
     if (measured.best && options_.evaluation.keep_best) {
       model.metadata["evaluation"] = Json({{"split", options_.evaluation.split},
                                            {"measure", enum_name(options_.evaluation.measure)},

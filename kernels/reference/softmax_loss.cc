@@ -1,8 +1,6 @@
 #include "kernels/reference/softmax_loss.h"
 
 #include <cfloat>
-#include <numeric>
-#include <vector>
 
 #include "kernels/reference/labels.h"
 #include "kernels/reference/softmax.h"
@@ -31,26 +29,32 @@ double for_each_label(const SoftmaxLossParams& params, const Shape& x, Input lab
   return counted > 0 ? counted : 1;
 }
 
-// q of the contract.
-std::vector<double> targets(const SoftmaxLossParams& params, std::int64_t classes,
-                            std::int64_t label) {
-  std::vector<double> q(static_cast<std::size_t>(classes));
-  if (params.ordinal_sigma > 0) {
-    const double sigma = params.ordinal_sigma;
-    for (std::size_t c = 0; c < q.size(); ++c) {
-      const double distance = (static_cast<double>(c) - static_cast<double>(label)) / sigma;
-      q[c] = std::exp(-distance * distance / 2);
-    }
-    const double sum = std::accumulate(q.begin(), q.end(), 0.0);
-    for (double& value : q) value /= sum;
-  } else {
-    q[static_cast<std::size_t>(label)] = 1;
-  }
-  const double smoothing = params.label_smoothing;
-  for (double& value : q)
-    value = (1 - smoothing) * value + smoothing / static_cast<double>(classes);
-  return q;
+// exp(-(c - label)^2 / (2 sigma^2))
+double closeness(double sigma, std::int64_t c, std::int64_t label) {
+  const double distance = static_cast<double>(c - label) / sigma;
+  return std::exp(-distance * distance / 2);
 }
+
+// q of the contract, for one label.
+class Targets {
+ public:
+  Targets(const SoftmaxLossParams& params, std::int64_t classes, std::int64_t label)
+      : sigma_(params.ordinal_sigma),
+        smoothing_(params.label_smoothing),
+        classes_(classes),
+        label_(label) {
+    for (std::int64_t c = 0; sigma_ > 0 && c < classes; ++c) sum_ += closeness(sigma_, c, label);
+  }
+  double operator()(std::int64_t c) const {
+    const double t = sigma_ > 0 ? closeness(sigma_, c, label_) / sum_ : c == label_ ? 1.0 : 0.0;
+    return (1 - smoothing_) * t + smoothing_ / static_cast<double>(classes_);
+  }
+
+ private:
+  double sigma_, smoothing_;
+  std::int64_t classes_, label_;
+  double sum_ = 0;
+};
 
 void check(const SoftmaxLossParams& params, std::int64_t classes) {
   expects(params.class_weights.empty() || std::ssize(params.class_weights) == classes,
@@ -58,14 +62,16 @@ void check(const SoftmaxLossParams& params, std::int64_t classes) {
 }
 
 // Softmax over the channels at one position.
-std::vector<double> probabilities(Input x, std::int64_t n, std::int64_t position) {
-  std::vector<double> p(static_cast<std::size_t>(x.shape.c()));
-  double largest = x(n, 0, 0, position), sum = 0;
-  for (std::int64_t c = 0; c < x.shape.c(); ++c) largest = std::max(largest, x(n, c, 0, position));
-  for (std::int64_t c = 0; c < x.shape.c(); ++c) sum += std::exp(x(n, c, 0, position) - largest);
-  for (std::size_t c = 0; c < p.size(); ++c)
-    p[c] = std::exp(x(n, static_cast<std::int64_t>(c), 0, position) - largest) / sum;
-  return p;
+struct Softmax {
+  double largest, sum;  // of the scores; of exp(score - largest)
+};
+Softmax softmax_at(Input x, std::int64_t n, std::int64_t position) {
+  Softmax s{x(n, 0, 0, position), 0};
+  for (std::int64_t c = 0; c < x.shape.c(); ++c)
+    s.largest = std::max(s.largest, x(n, c, 0, position));
+  for (std::int64_t c = 0; c < x.shape.c(); ++c)
+    s.sum += std::exp(x(n, c, 0, position) - s.largest);
+  return s;
 }
 
 }  // namespace
@@ -76,10 +82,12 @@ double softmax_loss(const SoftmaxLossParams& params, Input x, Input labels) {
   const double count =
       for_each_label(params, x.shape, labels, [&](auto n, auto i, auto label, double weight) {
         if (label < 0) return;
-        const std::vector<double> p = probabilities(x, n, i),
-                                  q = targets(params, x.shape.c(), label);
-        for (std::size_t c = 0; c < p.size(); ++c) {
-          if (q[c] != 0) sum -= weight * q[c] * std::log(std::max(p[c], double{FLT_MIN}));
+        const Softmax p = softmax_at(x, n, i);
+        const Targets q(params, x.shape.c(), label);
+        for (std::int64_t c = 0; c < x.shape.c(); ++c) {
+          if (q(c) == 0) continue;
+          const double probability = std::exp(x(n, c, 0, i) - p.largest) / p.sum;
+          sum -= weight * q(c) * std::log(std::max(probability, double{FLT_MIN}));
         }
       });
   return sum / count;
@@ -90,12 +98,9 @@ void softmax_loss_gradient(const SoftmaxLossParams& params, Input x, Input label
   softmax(x, dx);
   const double count =
       for_each_label(params, x.shape, labels, [&](auto n, auto i, auto label, double weight) {
-        const std::vector<double> q =
-            label < 0 ? std::vector<double>() : targets(params, x.shape.c(), label);
-        for (std::int64_t c = 0; c < x.shape.c(); ++c) {
-          dx(n, c, 0, i) =
-              label < 0 ? 0.0 : weight * (dx(n, c, 0, i) - q[static_cast<std::size_t>(c)]);
-        }
+        const Targets q(params, x.shape.c(), label);
+        for (std::int64_t c = 0; c < x.shape.c(); ++c)
+          dx(n, c, 0, i) = label < 0 ? 0.0 : weight * (dx(n, c, 0, i) - q(c));
       });
   for (double& gradient : dx.span()) gradient *= params.loss_weight / count;
 }

@@ -88,6 +88,45 @@ TEST(TrainCommand, FineTuningCopiesByNameAndSaysWhat) {
   EXPECT_EQ(after.find("conv.weight")->values, base.find("conv.weight")->values);
 }
 
+// The toy's store with nine men to three women in its training view.
+void write_uneven_store(const fs::path& path) {
+  StoreWriter writer(path, {{"gender", {"m", "f"}}}, true);
+  std::vector<std::uint32_t> all;
+  for (std::uint32_t i = 0; i < 12; ++i) {
+    all.push_back(i);
+    writer.add({.height = 12, .width = 12, .labels = {i % 4 == 0 ? 1 : 0}},
+               random_bytes(3 * 12 * 12, i));
+  }
+  writer.add_view("gender/aligned/fold0/train", "gender", all, Json::object());
+  writer.commit(Json::object());
+}
+
+TEST(TrainCommand, ClassWeightsAreTheConfigsOrBalanceTheView) {
+  const ToyRun toy(7);
+  fs::remove(toy / "toy.fovea");
+  write_uneven_store(toy / "toy.fovea");
+  const auto weights_of = [&](const std::string& out, const std::vector<std::string>& values) {
+    std::vector<std::string> more;
+    for (const std::string& value : values) more.insert(more.end(), {"--set", value});
+    const CommandResult result = run_command(toy.path(), toy.train(out, more));
+    EXPECT_EQ(result.code, 0) << result.err;
+    return read_file(toy / out / "fold0/iter_7.safetensors");
+  };
+  const std::string plain = weights_of("plain", {}),
+                    balanced = weights_of("balanced", {"loss.weighting=balanced"});
+  EXPECT_FALSE(plain == balanced);
+  EXPECT_TRUE(balanced == weights_of("weighted", {"loss.weighting=weighted",
+                                                  "loss.class_weights=[0.66666666667,2]"}));
+  EXPECT_TRUE(plain == weights_of("ones", {"loss.weighting=weighted", "loss.class_weights=[1,1]"}));
+  EXPECT_FALSE(plain == weights_of("smoothed", {"loss.label_smoothing=0.1"}));
+  EXPECT_FALSE(plain == weights_of("ordinal", {"loss.ordinal_sigma=0.5"}));
+  EXPECT_FALSE(plain == weights_of("sampled", {"data.sampling=balanced"}));
+  expect_mistake(
+      run_command(toy.path(), toy.train("none", {"--quiet", "--set", "loss.weighting=weighted",
+                                                 "--set", "loss.class_weights=[1,2,3]"})),
+      {"class_weights", "3 weights", "2 classes"});
+}
+
 TEST(TrainCommand, MistakesAreOneLineAndLeaveNothing) {
   const ToyRun toy(7);
   const auto train = [&](const std::vector<std::string>& more) {

@@ -137,6 +137,10 @@ TEST(EvaluationWhileTraining, StopsEarlyAndStaysStopped) {
   EXPECT_NE(trained.err.find("at iteration 10"), std::string::npos) << trained.err;
   EXPECT_EQ(newest_snapshot(toy / "run/fold0"), 40);
   const std::string log = read_file(toy / "run/fold0/log.jsonl");
+  const std::vector<Json> found = evaluations(toy / "run/fold0/log.jsonl");
+  ASSERT_EQ(found.size(), 4U);
+  EXPECT_FALSE(found[2]["evaluation"]["stops"]);
+  EXPECT_TRUE(found[3]["evaluation"]["stops"]);
   more.push_back("--resume");
   const CommandResult resumed = run_command(toy.path(), toy.train("run", more));
   ASSERT_EQ(resumed.code, 0) << resumed.err;
