@@ -201,7 +201,7 @@ TEST_F(Interchange, APublishedModelGivesItsPublishedProbabilities) {
            (folder / "cifar10_quick_iter_5000.caffemodel").string(), "--mean",
            (folder / "mean.binaryproto").string(), "--out", file("in"), "--name", "cifar"});
   ASSERT_EQ(imported.code, 0) << imported.err;
-  const CommandResult predicted = run({"predict", "--model", file("in/cifar.safetensors"),
+  const CommandResult predicted = run({"predict", "--weights", file("in/cifar.safetensors"),
                                        (folder / "dog4.png").string(), "--json"});
   ASSERT_EQ(predicted.code, 0) << predicted.err;
   const Json first = Json::parse(predicted.out)["images"][0]["classes"][0];
