@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <optional>
 
 #include "data/jpeg_turbo.h"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::uint8_t kPngMagic[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
 constexpr std::int64_t kMaxPixels = std::int64_t{1} << 28;
+constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
 
 // Offset behind the first start-of-scan marker, found by walking the marker segments.
 std::optional<std::size_t> first_scan(std::span<const std::uint8_t> bytes) {
@@ -45,12 +47,13 @@ bool has_end_of_image(std::span<const std::uint8_t> bytes) {
 }
 
 // Whether every Huffman table of the segment at `at` (its length first) has at most 256 symbols.
+// Like stb, reads on where the last table begins inside the segment and ends behind it.
 bool huffman_tables_fit(std::span<const std::uint8_t> bytes, std::size_t at) {
-  const std::size_t length = std::size_t{bytes[at]} << 8 | bytes[at + 1],
-                    end = std::min(at + length, bytes.size());
-  for (at += 2; at + 17 <= end;) {
-    std::size_t symbols = 0;
-    for (std::size_t i = 1; i <= 16; ++i) symbols += bytes[at + i];
+  const std::size_t end = at + (std::size_t{bytes[at]} << 8 | bytes[at + 1]);
+  for (at += 2; at < std::min(end, bytes.size());) {
+    const auto counts =
+        bytes.subspan(at + 1).first(std::min<std::size_t>(16, bytes.size() - at - 1));
+    const std::size_t symbols = std::accumulate(counts.begin(), counts.end(), std::size_t{0});
     if (symbols > 256) return false;
     at += 17 + symbols;
   }
@@ -60,18 +63,43 @@ bool huffman_tables_fit(std::span<const std::uint8_t> bytes, std::size_t at) {
 // stb (2.27 and older) writes past its table when a damaged one has more symbols. Between segments
 // and inside scans every FF that 0, a fill byte or a restart does not follow begins a segment.
 bool all_huffman_tables_fit(std::span<const std::uint8_t> bytes) {
-  for (std::size_t at = 2; at + 4 <= bytes.size();) {
-    const std::uint8_t marker = bytes[at + 1];
-    const bool plain = bytes[at] != 0xFF || marker == 0 || marker == 0xFF ||
-                       (marker >= 0xD0 && marker <= 0xD9) || marker == 0x01;
-    if (plain) {
-      ++at;
-      continue;
-    }
-    if (marker == 0xC4 && !huffman_tables_fit(bytes, at + 2)) return false;
-    at += 2 + (std::size_t{bytes[at + 2]} << 8 | bytes[at + 3]);
+  for (auto rest = bytes.subspan(2);;) {
+    const auto at = std::ranges::find(rest, 0xFF) - rest.begin();
+    rest = rest.subspan(static_cast<std::size_t>(at));
+    if (rest.size() < 4) return true;
+    const std::uint8_t marker = rest[1];
+    const bool segment = marker > 0x01 && marker != 0xFF && !(marker >= 0xD0 && marker <= 0xD9);
+    if (marker == 0xC4 && !huffman_tables_fit(rest, 2)) return false;
+    const std::size_t length = std::size_t{rest[2]} << 8 | rest[3];
+    rest = rest.subspan(std::min(segment ? 2 + length : 1, rest.size()));
+  }
+}
+
+// Whether every chunk of a PNG ends inside the file: stb takes memory for what a chunk says.
+bool png_chunks_fit(std::span<const std::uint8_t> bytes) {
+  constexpr std::size_t kFrame = 12;  // length, type, checksum
+  for (auto rest = bytes.subspan(sizeof kPngMagic); rest.size() >= kFrame;) {
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < 4; ++i) length = length << 8 | rest[i];
+    if (length > rest.size() - kFrame) return false;
+    if (std::memcmp(&rest[4], "IEND", 4) == 0) return true;
+    rest = rest.subspan(kFrame + length);
   }
   return true;
+}
+
+// What stb reads at the head of a file, nothing where it cannot; the one way to it, because it
+// reads the tables that it comes by. Requires a size that fits into an int.
+std::optional<ImageSize> stated_size(std::span<const std::uint8_t> bytes, const std::string& name) {
+  const ImageFile kind = image_file_kind(bytes);
+  require(kind != ImageFile::kJpeg || all_huffman_tables_fit(bytes), "cannot decode image in ",
+          name, ": a Huffman table of more than 256 symbols, expected an undamaged file");
+  require(kind != ImageFile::kPng || png_chunks_fit(bytes), "cannot decode image in ", name,
+          ": a chunk that ends behind the file, expected an undamaged one");
+  ImageSize size;
+  const bool readable = stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()),
+                                              &size.width, &size.height, &size.channels) != 0;
+  return readable ? std::optional(size) : std::nullopt;
 }
 
 void append_to_string(void* context, void* data, int size) {
@@ -93,13 +121,12 @@ ImageFile image_file_kind(std::span<const std::uint8_t> bytes) {
 }
 
 ImageSize image_size(std::span<const std::uint8_t> bytes, const std::string& name) {
-  ImageSize size;
-  const bool readable = image_file_kind(bytes) != ImageFile::kUnknown &&
-                        bytes.size() <= std::size_t{1} << 30 &&
-                        stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()),
-                                              &size.width, &size.height, &size.channels) != 0;
-  require(readable, "cannot decode image in ", name, ": not JPEG or PNG, or damaged at its start");
-  return size;
+  std::optional<ImageSize> size;
+  if (image_file_kind(bytes) != ImageFile::kUnknown && bytes.size() <= kMaxFileBytes)
+    size = stated_size(bytes, name);
+  require(size.has_value(), "cannot decode image in ", name,
+          ": not JPEG or PNG, or damaged at its start");
+  return *size;
 }
 
 Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name, int channels) {
@@ -108,23 +135,19 @@ Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
           ": unknown first bytes, expected JPEG or PNG");
   require(kind != ImageFile::kJpeg || has_end_of_image(bytes), "cannot decode image in ", name,
           ": truncated, expected an end-of-image marker");
-  require(bytes.size() <= std::size_t{1} << 30, "cannot decode image in ", name,
-          ": larger than 1 GiB");
-  Image image{.channels = channels};
-  const auto size = static_cast<int>(bytes.size());
-  int in_file = 0;
-  const bool readable =
-      stbi_info_from_memory(bytes.data(), size, &image.width, &image.height, &in_file) != 0;
-  require(readable && image.width <= kMaxImageExtent && image.height <= kMaxImageExtent &&
-              std::int64_t{image.width} * image.height <= kMaxPixels,
+  require(bytes.size() <= kMaxFileBytes, "cannot decode image in ", name, ": larger than 1 GiB");
+  const std::optional<ImageSize> size = stated_size(bytes, name);
+  require(size && size->width <= kMaxImageExtent && size->height <= kMaxImageExtent &&
+              std::int64_t{size->width} * size->height <= kMaxPixels,
           "cannot decode image in ", name, ": ",
-          readable ? str(image.height, " x ", image.width, " pixels") : stbi_failure_reason(),
+          size ? str(size->height, " x ", size->width, " pixels") : stbi_failure_reason(),
           ", expected at most ", kMaxImageExtent, " rows and columns");
+  Image image{.height = size->height, .width = size->width, .channels = channels, .pixels = {}};
   if (kind == ImageFile::kJpeg && decode_jpeg_turbo(bytes, name, image)) return image;
-  require(kind != ImageFile::kJpeg || all_huffman_tables_fit(bytes), "cannot decode image in ",
-          name, ": a Huffman table of more than 256 symbols, expected an undamaged file");
+  int in_file = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(bytes.data(), size, &image.width, &image.height, &in_file, channels),
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &image.width,
+                            &image.height, &in_file, channels),
       stbi_image_free);
   require(pixels != nullptr, "cannot decode image in ", name, ": ", stbi_failure_reason(),
           ", expected an undamaged file");
