@@ -8,6 +8,7 @@
 #include "apps/common.h"
 #include "apps/progress.h"
 #include "apps/resolve.h"
+#include "engine/core/split_list.h"
 #include "engine/io/weights.h"
 #include "engine/train/filler.h"
 
@@ -19,13 +20,6 @@ struct CheckArguments {
   std::int64_t batch = 1;
   double bound_scale = 1;
 };
-
-std::vector<std::string> names_in(const std::string& list) {
-  std::istringstream text(list);
-  std::vector<std::string> names;
-  for (std::string name; std::getline(text, name, ',');) names.push_back(name);
-  return names;
-}
 
 NetDefinition definition(const CheckArguments& a) {
   if (!a.weights.empty()) return model_net(read_model(a.weights), a.net, a.batch, Phase::kTrain);
@@ -79,18 +73,19 @@ void print_header() {
 void check(const CheckArguments& a) {
   require(common().precision == "fp32", "no precision ", common().precision,
           " for check, expected fp32");
-  const std::vector<std::string> devices = names_in(a.devices);
+  const std::vector<std::string> devices = split_list(a.devices);
   Executor model(build_graph(definition(a)), {.device = "cpu"});
   load(a, model);
   Progress progress("checking");
-  CheckOptions options{.devices = devices,
-                       .layers = a.layers,
-                       .rules = a.rules == "none" ? std::vector<std::string>{} : names_in(a.rules),
-                       .seed = common().seed,
-                       .bound_scale = a.bound_scale,
-                       .progress = {},
-                       .found = {},
-                       .disturb = {}};
+  CheckOptions options{
+      .devices = devices,
+      .layers = a.layers,
+      .rules = a.rules == "none" ? std::vector<std::string>{} : split_list(a.rules),
+      .seed = common().seed,
+      .bound_scale = a.bound_scale,
+      .progress = {},
+      .found = {},
+      .disturb = {}};
   options.progress = [&](std::size_t done, std::size_t all, const std::string& layer) {
     progress.update(static_cast<std::int64_t>(done), static_cast<std::int64_t>(all), layer);
   };

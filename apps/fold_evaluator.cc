@@ -38,9 +38,7 @@ FoldEvaluator::FoldEvaluator(const TrainConfig& config, const Store& store, cons
                                : source_.epoch_size()) {}
 
 Predictions FoldEvaluator::predict(const WeightFile& model, const std::string& name) {
-  const WeightReport report = load_weights(executor_, model, name);
-  require(report.missing.empty(), "missing weights in ", name, ": ",
-          report.missing.empty() ? "" : report.missing[0]);
+  load_all_weights(executor_, model, name);
   const std::int64_t records = source_.options().batch, crops = source_.batch_shape().n() / records;
   const int scores = executor_.graph().nodes.back().tops[0];
   const TensorView<float> input = executor_.input("data");

@@ -3,13 +3,13 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <sstream>
 
 #include "apps/common.h"
 #include "apps/resolve.h"
 #include "data/mean.h"
 #include "engine/core/file.h"
 #include "engine/io/weights.h"
+#include "engine/train/run_log.h"
 
 namespace fovea::apps {
 namespace {
@@ -62,15 +62,9 @@ Json provenance(const fs::path& folder) {
     }
     training["config"] = config;
   }
-  if (fs::exists(folder / "log.jsonl")) {
-    std::istringstream log(read_file(folder / "log.jsonl"));
-    std::string line;
-    std::getline(log, line);
-    Json run = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (run.is_object()) {
-      if (run.contains("net")) run["net"] = fs::path(run.value("net", "")).filename().string();
-      training["run"] = run;
-    }
+  if (Json run = read_run_log(folder).description; run.is_object()) {
+    if (run.contains("net")) run["net"] = fs::path(run.value("net", "")).filename().string();
+    training["run"] = run;
   }
   return training;
 }

@@ -4,13 +4,13 @@
 #include <iomanip>
 #include <iostream>
 #include <map>
-#include <sstream>
 
 #include "apps/common.h"
 #include "apps/layer_table.h"
 #include "apps/resolve.h"
 #include "engine/core/file.h"
 #include "engine/core/npy.h"
+#include "engine/core/split_list.h"
 #include "engine/graph/executor.h"
 #include "engine/io/weights.h"
 #include "engine/train/filler.h"
@@ -92,8 +92,7 @@ std::vector<std::string> dumped_blobs(const ForwardArguments& a, const Graph& gr
       if (!split) blobs.push_back(tensor.blob);
     }
   } else if (!a.dump.empty()) {
-    std::istringstream list(a.dump);
-    for (std::string blob; std::getline(list, blob, ',');)
+    for (const std::string& blob : split_list(a.dump))
       blobs.push_back(graph.tensors[static_cast<std::size_t>(graph.find_blob(blob))].blob);
   }
   std::ranges::sort(blobs);
@@ -112,7 +111,7 @@ void forward(const ForwardArguments& a) {
   ExecutorOptions execution = resolve_execution();
   execution.keep_all = !a.dump.empty();
   Executor executor(std::move(graph), execution);
-  load_all_weights(executor, a.weights);
+  load_all_weights(executor, model.file, model.path);
   const TensorView<float> input = executor.input(executor.graph().tensors[0].blob);
   require(input.shape == x.shape, "wrong array in ", a.input, ": ", x.shape, ", expected ",
           input.shape);

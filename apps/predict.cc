@@ -27,7 +27,7 @@ void predict(PredictArguments a) {
   if (!a.mean.empty()) model.mean = read_mean(a.mean);
   const Graph graph = build_graph(model_net(model, a.net, 1));
   Executor executor(prune_to(graph, {graph.nodes.back().tops[0]}), resolve_execution());
-  load_all_weights(executor, a.weights);
+  load_all_weights(executor, model.file, model.path);
   const TensorView<float> input = executor.input(graph.tensors[0].blob);
   const int crop = static_cast<int>(input.shape.h());
   const int side = model.mean.shape.rank() == 3 ? static_cast<int>(model.mean.shape[1]) : crop;
@@ -46,8 +46,7 @@ void predict(PredictArguments a) {
     std::ranges::stable_sort(order, [&](auto x, auto y) { return p[x] > p[y]; });
     Json classes = Json::array();
     for (const std::size_t c : order)
-      classes.push_back(
-          {{"class", c < model.classes.size() ? model.classes[c] : str(c)}, {"probability", p[c]}});
+      classes.push_back({{"class", class_name(model, static_cast<int>(c))}, {"probability", p[c]}});
     images.push_back({{"image", file}, {"classes", classes}});
   }
   if (common().json) return print_json({{"images", images}});

@@ -112,7 +112,8 @@ Groups averages_of(const Arguments& a, const std::vector<std::string>& models) {
   Groups groups;
   for (std::size_t m = 0; m < models.size(); ++m) {
     InputArguments input = a.input;
-    input.weights = models[m];
+    (a.input.weights.empty() ? input.model : input.weights) = models[m];
+    settle_input(input);
     if (!views.empty()) input.view = views[views.size() == 1 ? 0 : m];
     Averaging(a, input, groups).run();
   }
@@ -144,8 +145,10 @@ void subtract(const Groups& others, const std::string& name, Tensor<float>& mean
 }
 
 void run(const Arguments& a) {
-  const std::vector<std::string> models = split_list(a.input.weights), others = split_list(a.minus);
-  if (models.empty()) throw CLI::RequiredError("--weights");
+  const std::vector<std::string> others = split_list(a.minus);
+  const std::vector<std::string> models =
+      split_list(a.input.weights.empty() ? a.input.model : a.input.weights);
+  if (models.empty()) throw CLI::RequiredError("--model or --weights");
   const Groups groups = averages_of(a, models);
   Groups subtracted;
   if (!others.empty()) subtracted = averages_of(a, others);
@@ -184,6 +187,7 @@ void add_relevance_average_command(CLI::App& relevance) {
       "average", "mean maps over a view, its classes or several models, and their differences");
   add_input_options(*c, a->input);
   c->get_option("--weights")->description("trained weights, or W,W,...: one model per fold, say");
+  c->get_option("--model")->description("complete models, M or M,M,..., in the place of --weights");
   c->get_option("--view")->description("view of the store, or V,V,...: one for each model");
   add_rule_options(*c, a->rule);
   c->add_option("--target", a->walk.target, "predicted | label | N")->capture_default_str();

@@ -137,10 +137,7 @@ std::unique_ptr<Analyzer> make_analyzer(const RelevanceInputs& inputs, const Gra
   options.mean = inputs.seen_mean();
   options.pixel_scale = inputs.model().scale;
   auto analyzer = std::make_unique<Analyzer>(graph, options);
-  const WeightReport report =
-      load_weights(analyzer->executor(), inputs.model().file, inputs.model().path);
-  require(report.missing.empty(), "missing weights in ", inputs.model().path, ": ",
-          report.missing.empty() ? "" : report.missing[0]);
+  load_all_weights(analyzer->executor(), inputs.model().file, inputs.model().path);
   analyzer->weights_changed();
   return analyzer;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <sstream>
 
 namespace fovea::apps {
 namespace {
@@ -14,15 +13,6 @@ std::span<const float> row_of(const Tensor<float>& scores, std::size_t image) {
 }
 
 }  // namespace
-
-std::vector<std::string> split_list(const std::string& text) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, ',');) {
-    if (!part.empty()) parts.push_back(part);
-  }
-  return parts;
-}
 
 std::unique_ptr<Analyzer> analyzer_of(const RelevanceInputs& inputs, RuleArguments rules,
                                       const std::string& name) {
@@ -73,11 +63,6 @@ std::vector<double> probabilities_of(const Tensor<float>& scores, std::size_t im
   const double sum = std::accumulate(p.begin(), p.end(), 0.0);
   for (double& each : p) each /= sum;
   return p;
-}
-
-std::string class_name(const Model& model, int k) {
-  const auto index = static_cast<std::size_t>(k);
-  return index < model.classes.size() ? model.classes[index] : str(k);
 }
 
 }  // namespace fovea::apps

@@ -8,11 +8,9 @@
 
 #include "apps/relevance_arguments.h"
 #include "apps/relevance_inputs.h"
+#include "engine/core/split_list.h"
 
 namespace fovea::apps {
-
-// "a,b,c" -> a, b, c; empty parts are left out.
-[[nodiscard]] std::vector<std::string> split_list(const std::string& text);
 
 // An analyzer from the score down to the input by the rule `name`; the other rule options hold.
 [[nodiscard]] std::unique_ptr<Analyzer> analyzer_of(const RelevanceInputs& inputs,
@@ -28,9 +26,6 @@ namespace fovea::apps {
                                           const Tensor<float>& scores, std::int64_t first = 0);
 // Softmax of a row of scores.
 [[nodiscard]] std::vector<double> probabilities_of(const Tensor<float>& scores, std::size_t image);
-
-// "f" where the model names its classes, else "1".
-[[nodiscard]] std::string class_name(const Model& model, int k);
 
 // `fovea relevance average`.
 void add_relevance_average_command(CLI::App& relevance);

@@ -88,6 +88,11 @@ Model read_model(const fs::path& weights) {
   return model;
 }
 
+std::string class_name(const Model& model, int k) {
+  const auto index = static_cast<std::size_t>(k);
+  return index < model.classes.size() ? model.classes[index] : str(k);
+}
+
 void require_complete(const Model& model) {
   const auto& metadata = model.file.metadata;
   const auto has = [&](const char* key) { return metadata.contains(key); };

@@ -35,6 +35,8 @@ struct Model {
   std::int64_t crop = 0;             // 0: as the net says
 };
 [[nodiscard]] Model read_model(const std::filesystem::path& weights);
+// "f" where the model names its classes, else "1".
+[[nodiscard]] std::string class_name(const Model& model, int k);
 
 // Error that says what `model` lacks, or what in it does not fit together: a model that is complete
 // has its net, every parameter of it, class names, crop, and a mean that the crop fits into, of

@@ -1,6 +1,6 @@
 #include "apps/run_report.h"
 
-#include <sstream>
+#include "engine/train/run_log.h"
 
 #include "apps/relevance_many.h"
 #include "data/picture.h"
@@ -25,22 +25,16 @@ Image cropped(const Image& whole, const Window& window, int crop) {
 }  // namespace
 
 Json run_description(const fs::path& folder) {
-  std::istringstream lines(read_file(folder / "log.jsonl"));
-  std::string line;
-  std::getline(lines, line);
-  return Json::parse(line);
+  Json description = read_run_log(folder).description;
+  require(description.is_object(), "no description of a run in ", (folder / "log.jsonl").string(),
+          ", expected it in the first line");
+  return description;
 }
 
 std::vector<ChartPoint> loss_curve(const fs::path& folder) {
-  std::istringstream lines(read_file(folder / "log.jsonl"));
-  std::string line;
-  std::getline(lines, line);  // the description
   std::vector<ChartPoint> points;
-  while (std::getline(lines, line)) {
-    const Json entry = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (entry.is_object())
-      points.push_back({entry["iteration"].get<double>(), entry["loss"].get<double>()});
-  }
+  for (const Json& entry : read_run_log(folder).entries)
+    points.push_back({entry["iteration"].get<double>(), entry["loss"].get<double>()});
   return points;
 }
 

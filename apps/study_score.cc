@@ -16,6 +16,7 @@
 #include "engine/study/model_name.h"
 #include "engine/study/result_table.h"
 #include "engine/study/score.h"
+#include "engine/train/snapshots.h"
 
 namespace fovea::apps {
 namespace {
@@ -28,7 +29,7 @@ struct Arguments {
 };
 
 std::vector<std::int64_t> unscored(const fs::path& folder, bool last) {
-  std::vector<std::int64_t> iterations = study::snapshot_iterations(folder);
+  std::vector<std::int64_t> iterations = snapshot_iterations(folder);
   std::erase(iterations, 0);  // of a job that was stopped before its first iteration
   if (last && !iterations.empty()) iterations = {iterations.back()};
   if (!common().force) {

@@ -57,9 +57,13 @@ WeightReport load_weights(Executor& executor, const WeightFile& file,
   return report;
 }
 
+void load_all_weights(Executor& executor, const WeightFile& file, const std::string& name_of_file) {
+  const WeightReport report = load_weights(executor, file, name_of_file);
+  require_none_missing(report.missing, name_of_file, executor.graph().name);
+}
+
 void load_all_weights(Executor& executor, const std::filesystem::path& path) {
-  const WeightReport report = load_weights(executor, read_weights(path), path.string());
-  require_none_missing(report.missing, path.string(), executor.graph().name);
+  load_all_weights(executor, read_weights(path), path.string());
 }
 
 NamedTensors take_weights(const Graph& graph, WeightFile& file, const std::string& name_of_file,

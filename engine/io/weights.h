@@ -34,6 +34,7 @@ WeightReport load_weights(Executor& executor, const WeightFile& file,
                                         const std::string& name_of_file, bool all = true);
 
 // As load_weights, but every parameter must be in the file.
+void load_all_weights(Executor& executor, const WeightFile& file, const std::string& name_of_file);
 void load_all_weights(Executor& executor, const std::filesystem::path& path);
 
 // Appends all parameters in net order.

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
-#include <sstream>
 
 #include "engine/core/file.h"
 #include "engine/study/job_lock.h"
-#include "engine/train/trainer.h"
+#include "engine/train/run_log.h"
+#include "engine/train/snapshots.h"
 
 namespace fovea::study {
 namespace {
@@ -20,15 +20,8 @@ fs::path outcome_path(const fs::path& folder) { return folder / "outcome.json"; 
 constexpr std::size_t kRateEntries = 10;
 
 void read_log(const fs::path& folder, JobState& state) {
-  std::error_code ignored;
-  if (!fs::exists(folder / "log.jsonl", ignored)) return;
-  std::istringstream lines(read_file(folder / "log.jsonl"));
-  std::string line;
-  std::getline(lines, line);  // the description
   std::vector<double> rates;
-  while (std::getline(lines, line)) {
-    const Json entry = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!entry.is_object() || !entry.contains("iteration")) continue;  // being written
+  for (const Json& entry : read_run_log(folder).entries) {
     state.iteration = std::max(state.iteration, entry["iteration"].get<std::int64_t>());
     if (entry.value("loss", Json()).is_number()) state.loss = entry["loss"].get<double>();
     if (entry.value("accuracy", Json()).is_number())
@@ -48,24 +41,6 @@ std::int64_t images_left(const Job& job, const JobState& state) {
 }
 
 }  // namespace
-
-std::vector<std::int64_t> snapshot_iterations(const fs::path& folder) {
-  constexpr std::string_view kFront = "iter_", kEnd = ".safetensors";
-  std::vector<std::int64_t> iterations;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(kFront) || !name.ends_with(kEnd)) continue;
-    const std::string digits =
-        name.substr(kFront.size(), name.size() - kFront.size() - kEnd.size());
-    if (digits.empty() || digits.size() > 18 ||
-        digits.find_first_not_of("0123456789") != std::string::npos)
-      continue;
-    iterations.push_back(std::stoll(digits));
-  }
-  std::ranges::sort(iterations);
-  return iterations;
-}
 
 JobState read_job_state(const fs::path& folder, const Job& job) {
   JobState state{.snapshot = newest_snapshot(folder)};

@@ -24,9 +24,6 @@ struct JobState {
 };
 [[nodiscard]] JobState read_job_state(const std::filesystem::path& folder, const Job& job);
 
-// Iterations of the snapshots (iter_<N>.safetensors) in a folder, ascending.
-[[nodiscard]] std::vector<std::int64_t> snapshot_iterations(const std::filesystem::path& folder);
-
 // outcome.json. A job can end before its last iteration (early stopping), or with an error.
 void write_finished(const std::filesystem::path& folder);
 void write_failed(const std::filesystem::path& folder, const std::string& error);

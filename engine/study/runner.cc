@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "engine/core/file.h"
+#include "engine/core/split_list.h"
 #include "engine/study/child_process.h"
 #include "engine/study/job_lock.h"
 #include "engine/study/job_state.h"
@@ -208,17 +209,10 @@ class Runner {
   RunResult result_;
 };
 
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> parts;
-  std::istringstream stream(list);
-  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
-  return parts;
-}
-
 }  // namespace
 
 std::vector<Slot> slots_of(const std::vector<std::string>& devices, const std::string& visible) {
-  const std::vector<std::string> gpus = split(visible);
+  const std::vector<std::string> gpus = split_list(visible);
   std::vector<Slot> slots;
   for (const std::string& device : devices) {
     if (!device.starts_with("cuda:")) {

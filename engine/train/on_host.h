@@ -11,19 +11,15 @@ namespace fovea {
 
 class OnHost {
  public:
-  OnHost(Device& device, std::span<float> values) : device_(device), values_(values) {
+  OnHost(Device& device, std::span<const float> values) : values_(values) {
     if (device.host_memory()) return;
     copy_.resize(values.size());
     device.download(copy_.data(), values.data(), values.size_bytes());
   }
-  [[nodiscard]] std::span<float> span() { return copy_.empty() ? values_ : std::span(copy_); }
-  void write_back() {
-    if (!copy_.empty()) device_.upload(values_.data(), copy_.data(), values_.size_bytes());
-  }
+  [[nodiscard]] std::span<const float> span() const { return copy_.empty() ? values_ : copy_; }
 
  private:
-  Device& device_;
-  std::span<float> values_;
+  std::span<const float> values_;
   std::vector<float> copy_;
 };
 

@@ -90,6 +90,24 @@ RunLog::RunLog(const fs::path& folder, const Json& description, std::int64_t res
   write_file(csv_, csv);
 }
 
+SavedRunLog read_run_log(const fs::path& folder) {
+  SavedRunLog log;
+  std::error_code ignored;
+  if (!fs::exists(folder / "log.jsonl", ignored)) return log;
+  std::istringstream lines(read_file(folder / "log.jsonl"));
+  const auto object = [](const std::string& line) {
+    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    return json.is_object() ? json : Json();
+  };
+  std::string line;
+  if (std::getline(lines, line)) log.description = object(line);
+  while (std::getline(lines, line)) {
+    if (Json entry = object(line); entry.contains("iteration"))
+      log.entries.push_back(std::move(entry));
+  }
+  return log;
+}
+
 void RunLog::add(const TrainProgress& p) const {
   Json entry = {{"iteration", p.iteration},
                 {"loss", p.loss},

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/core/fields.h"
 #include "engine/train/evaluate.h"
@@ -44,5 +45,13 @@ class RunLog {
   std::string split_;
   EventFile events_;
 };
+
+// What log.jsonl in `folder` holds: its description (null where that is missing or damaged) and the
+// entries that are whole; a run may be writing the last one.
+struct SavedRunLog {
+  Json description;
+  std::vector<Json> entries;
+};
+[[nodiscard]] SavedRunLog read_run_log(const std::filesystem::path& folder);
 
 }  // namespace fovea

@@ -1,9 +1,6 @@
 #include "engine/train/snapshots.h"
 
 #include <algorithm>
-#include <functional>
-#include <set>
-#include <vector>
 
 #include "engine/core/error.h"
 
@@ -32,14 +29,12 @@ std::vector<fs::path> files_of(const fs::path& folder) {
   return files;
 }
 
-// Iterations of the pairs, newest first.
-std::set<std::int64_t, std::greater<>> pairs_of(const fs::path& folder) {
-  std::set<std::int64_t, std::greater<>> pairs;
-  for (const fs::path& file : files_of(folder)) {
-    const std::int64_t iteration = iteration_of(file, "iter_", ".safetensors");
-    if (iteration >= 0 && fs::exists(snapshot_path(folder, iteration, ".state")))
-      pairs.insert(iteration);
-  }
+// Iterations of the pairs, ascending.
+std::vector<std::int64_t> pairs_of(const fs::path& folder) {
+  std::vector<std::int64_t> pairs = snapshot_iterations(folder);
+  std::erase_if(pairs, [&](std::int64_t iteration) {
+    return !fs::exists(snapshot_path(folder, iteration, ".state"));
+  });
   return pairs;
 }
 
@@ -53,11 +48,21 @@ fs::path average_path(const fs::path& folder, std::int64_t iteration) {
   return folder / str("ema_", iteration, ".safetensors");
 }
 
+std::vector<std::int64_t> snapshot_iterations(const fs::path& folder) {
+  std::vector<std::int64_t> iterations;
+  for (const fs::path& file : files_of(folder)) {
+    const std::int64_t iteration = iteration_of(file, "iter_", ".safetensors");
+    if (iteration >= 0) iterations.push_back(iteration);
+  }
+  std::ranges::sort(iterations);
+  return iterations;
+}
+
 fs::path best_path(const fs::path& folder) { return folder / "best.safetensors"; }
 
 std::int64_t newest_snapshot(const fs::path& folder) {
   const auto pairs = pairs_of(folder);
-  return pairs.empty() ? -1 : *pairs.begin();
+  return pairs.empty() ? -1 : pairs.back();
 }
 
 void require_no_snapshots(const fs::path& folder) {
@@ -76,7 +81,7 @@ void remove_snapshots(const fs::path& folder) {
 void keep_newest_snapshots(const fs::path& folder, std::int64_t count) {
   const auto pairs = pairs_of(folder);
   if (std::ssize(pairs) < count) return;
-  const std::int64_t oldest = *std::next(pairs.begin(), count - 1);
+  const std::int64_t oldest = pairs[pairs.size() - static_cast<std::size_t>(count)];
   for (const fs::path& file : files_of(folder)) {
     const std::int64_t iteration = std::max({iteration_of(file, "iter_", ".safetensors"),
                                              iteration_of(file, "iter_", ".state"),

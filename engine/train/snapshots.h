@@ -5,11 +5,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <vector>
 
 namespace fovea {
 
 [[nodiscard]] std::filesystem::path snapshot_path(const std::filesystem::path& folder,
                                                   std::int64_t iteration, const char* extension);
+
+// Iterations of the weights in a folder, with and without their state, ascending.
+[[nodiscard]] std::vector<std::int64_t> snapshot_iterations(const std::filesystem::path& folder);
 
 // The newest iteration of which weights and state are both there; -1 = none.
 [[nodiscard]] std::int64_t newest_snapshot(const std::filesystem::path& folder);

@@ -10,6 +10,14 @@
 #include "kernels/cpu/sgd.h"
 
 namespace fovea {
+namespace {
+
+// Of the host's memory.
+std::span<float> span_of(const DeviceBuffer<float>& buffer) {
+  return {buffer.data(), buffer.size()};
+}
+
+}  // namespace
 
 SolverParams caffe_solver(const ProtoMessage& solver) {
   const std::string type = solver.text("type", solver.text("solver_type", "SGD"));
@@ -65,12 +73,6 @@ float learning_rate(const SolverParams& p, std::int64_t iteration, int& step) {
   }
   return p.base_lr;
 }
-
-namespace {
-std::span<float> span_of(const DeviceBuffer<float>& buffer) {
-  return {buffer.data(), buffer.size()};
-}
-}  // namespace
 
 Solver::Solver(Executor& executor, const SolverParams& params)
     : executor_(executor), params_(params) {

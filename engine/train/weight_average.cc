@@ -9,7 +9,7 @@ namespace fovea {
 
 WeightAverage::WeightAverage(Executor& executor, float decay) : executor_(executor), decay_(decay) {
   for (std::size_t k = 0; k < executor.param_count(); ++k) {
-    OnHost weights(executor.device(), executor.packed_param(k));
+    const OnHost weights(executor.device(), executor.packed_param(k));
     averages_.emplace_back(weights.span().size());
     std::ranges::copy(weights.span(), averages_.back().span().begin());
   }
@@ -19,7 +19,7 @@ void WeightAverage::update(std::int64_t iteration) {
   const auto n = static_cast<float>(iteration);
   const float decay = std::min(decay_, (1 + n) / (10 + n));
   for (std::size_t k = 0; k < averages_.size(); ++k) {
-    OnHost weights(executor_.device(), executor_.packed_param(k));
+    const OnHost weights(executor_.device(), executor_.packed_param(k));
     cpu::average_update(decay, averages_[k].span(), weights.span());
   }
 }

@@ -9,6 +9,7 @@
 //   windows are read from L1
 //   Caffe pooling_layer.cu
 #include "kernels/cuda/device/channels.cuh"
+#include "kernels/cuda/device/window.cuh"
 #include "kernels/cuda/device_op.cuh"
 
 namespace fovea::FOVEA_TARGET {
@@ -22,19 +23,6 @@ struct Geometry {
   Divisor vectors, row_length, plane;  // of the indices of forward's or backward's threads
 };
 
-struct Window {
-  int begin, end;
-};
-__device__ __forceinline__ Window clipped(int output, int kernel, int stride, int pad, int extent) {
-  const int start = output * stride - pad;
-  return {max(start, 0), min(start + kernel, extent)};
-}
-// Outputs [begin, end) whose windows cover `input`.
-__device__ __forceinline__ Window covering(int input, int kernel, int stride, int pad,
-                                           int outputs) {
-  const int first = input + pad - kernel + 1;  // smallest start of such a window
-  return {first <= 0 ? 0 : (first + stride - 1) / stride, min((input + pad) / stride + 1, outputs)};
-}
 // Caffe's divisor: the window clipped to [.., extent + pad).
 __device__ __forceinline__ int padded_length(int output, int kernel, int stride, int pad,
                                              int extent) {

@@ -7,6 +7,7 @@
 //   a window's sum is computed again by each of its values, from L1
 //   bytes per value of x: 8, and 4 per value of r_top
 #include "kernels/cuda/device/channels.cuh"
+#include "kernels/cuda/device/window.cuh"
 #include "kernels/cuda/relevance.cuh"
 
 namespace fovea::FOVEA_TARGET {
@@ -23,19 +24,6 @@ struct Geometry {
   Strides x, r;
   Divisor vectors, row_length, image_rows;
 };
-
-struct Window {
-  int begin, end;
-};
-__device__ __forceinline__ Window clipped(int output, int kernel, int stride, int pad, int extent) {
-  const int start = output * stride - pad;
-  return {max(start, 0), min(start + kernel, extent)};
-}
-__device__ __forceinline__ Window covering(int input, int kernel, int stride, int pad,
-                                           int outputs) {
-  const int first = input + pad - kernel + 1;  // smallest start of such a window
-  return {first <= 0 ? 0 : (first + stride - 1) / stride, min((input + pad) / stride + 1, outputs)};
-}
 
 template <int kWidth>
 __device__ __forceinline__ Channels<kWidth> window_sum(const Geometry& g, const float* image,

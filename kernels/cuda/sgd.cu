@@ -1,8 +1,10 @@
 // Caffe's SGD update of every parameter of a net in one launch.
 //
-//   a table of chunks of kChunk elements (of w, g, v, and the accumulated gradient) in device
-//   memory block: one chunk; thread: four neighbouring elements, 16 bytes, at a time bytes per
-//   element: update 20, accumulate 12, sum of squares 4 Caffe sgd_solver.cpp
+//   A table of chunks of kChunk elements (of w, g, v, and the accumulated gradient) lies in device
+//   memory.
+//   block: one chunk; thread: four neighbouring elements, 16 bytes, at a time
+//   bytes per element: update 20, accumulate 12, sum of squares 4
+//   Caffe sgd_solver.cpp
 #include <vector>
 
 #include "kernels/cuda/device/reduce.cuh"

@@ -81,6 +81,25 @@ TEST_F(ModelCommand, PredictAndRelevanceNeedNothingElse) {
   EXPECT_FALSE(fs::is_empty(toy_ / "maps"));
 }
 
+TEST_F(ModelCommand, MeanMapsTakeCompleteModels) {
+  const std::string model = bundle();
+  fs::rename(toy_ / "toy.json", toy_ / "gone.json");
+  const auto average = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"relevance", "average", toy_.file("light.png"), "--rule", "epsilon",
+                               "--out", toy_.file("means"), "--raw", "--force", "--json"});
+    return run(more);
+  };
+  const CommandResult two = average({"--model", model + "," + model});
+  ASSERT_EQ(two.code, 0) << two.err;
+  EXPECT_EQ(Json::parse(two.out)["groups"][0]["maps"], 2);
+  const CommandResult none = average({"--model", model, "--minus", model});
+  ASSERT_EQ(none.code, 0) << none.err;
+  for (const float value : read_npy(toy_.file("means/all.relevance.npy")).values) {
+    ASSERT_EQ(value, 0.F);
+  }
+  expect_mistake(average({"--model", model, "--weights", model}), {"two models"});
+}
+
 TEST_F(ModelCommand, WhatDoesNotBelongToTheModelIsRefused) {
   const std::string model = bundle(), image = toy_.file("light.png");
   const auto predict = [&](std::vector<std::string> more) {

@@ -2,13 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cstdio>
 #include <thread>
 
 #include "engine/study/job_state.h"
 #include "engine/train/trainer.h"
+#include "tests/support/browser.h"
 #include "tests/train/toy_run.h"
 
 namespace fovea {
@@ -247,27 +246,6 @@ TEST_F(Study, ATaskOfTheJobArrayTakesASnapshotAndQueuesItselfAgain) {
   EXPECT_GE(state["jobs"][2]["snapshot"], 500);
 }
 
-std::size_t count_of(const std::string& text, const std::string& part) {
-  std::size_t n = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
-  return n;
-}
-
-// The document after a browser loaded it.
-std::string browsed(const fs::path& page) {
-  const std::string command =
-      "timeout 120 chromium --headless --no-sandbox --disable-gpu --virtual-time-budget=2000 "
-      "--dump-dom 'file://" +
-      page.string() + "' 2>/dev/null";
-  FILE* pipe = ::popen(command.c_str(), "r");
-  std::string dom;
-  std::array<char, 4096> part{};
-  while (const std::size_t n = std::fread(part.data(), 1, part.size(), pipe))
-    dom.append(part.data(), n);
-  ::pclose(pipe);
-  return dom;
-}
-
 // A study from its beginning to its report, and what is in each.
 class StudyReport : public Study {
  protected:
@@ -344,8 +322,7 @@ TEST_F(StudyReport, HoldsTheTableAndEveryPicture) {
   for (const char* outside : {"src=\"/", "src=\"http", "@import", "url(", "<script"})
     EXPECT_EQ(count_of(html, outside), 0U) << outside;
 
-  if (std::system("command -v chromium >/dev/null 2>&1") != 0)
-    GTEST_SKIP() << "no chromium; scripts/setup --dev installs it";
+  if (!has_browser()) GTEST_SKIP() << "no chromium; scripts/setup --dev installs it";
   // A probe writes down what the browser made of the pictures.
   html.insert(html.find("</body>"),
               "<p id=\"probe\"></p><script>addEventListener('load', () => { "

@@ -2,14 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 
 #include "data/html.h"
 #include "engine/core/file.h"
 #include "tests/data/sample_store.h"
+#include "tests/support/browser.h"
 
 namespace fovea {
 namespace {
@@ -31,20 +30,14 @@ GalleryPage sample_page() {
   return page;
 }
 
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t n = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
-  return n;
-}
-
 TEST(Gallery, PageHoldsEveryPictureAndNothingFromOutside) {
   const std::string html = gallery_html(sample_page());
-  EXPECT_EQ(count(html, "src=\"data:image/png;base64,"), 8U);  // two images, six heatmaps
-  EXPECT_EQ(count(html, "src=\""), 8U);
+  EXPECT_EQ(count_of(html, "src=\"data:image/png;base64,"), 8U);  // two images, six heatmaps
+  EXPECT_EQ(count_of(html, "src=\""), 8U);
   EXPECT_EQ(html.find("http"), std::string::npos);
   EXPECT_NE(html.find("Gallery &lt;1&gt;"), std::string::npos);
-  EXPECT_EQ(count(html, "data-result=\"correct\""), 1U);
-  EXPECT_EQ(count(html, "data-result=\"wrong\""), 1U);
+  EXPECT_EQ(count_of(html, "data-result=\"correct\""), 1U);
+  EXPECT_EQ(count_of(html, "data-result=\"wrong\""), 1U);
 }
 
 TEST(Gallery, AMissingHeatmapIsAnError) {
@@ -55,24 +48,8 @@ TEST(Gallery, AMissingHeatmapIsAnError) {
       std::string::npos);
 }
 
-// The document after its scripts ran.
-std::string browsed(const std::filesystem::path& page, const std::string& place) {
-  const std::string command =
-      "timeout 120 chromium --headless --no-sandbox --disable-gpu --virtual-time-budget=2000 "
-      "--dump-dom 'file://" +
-      page.string() + place + "' 2>/dev/null";
-  FILE* pipe = ::popen(command.c_str(), "r");
-  std::string dom;
-  std::array<char, 4096> part{};
-  while (const std::size_t n = std::fread(part.data(), 1, part.size(), pipe))
-    dom.append(part.data(), n);
-  ::pclose(pipe);
-  return dom;
-}
-
 TEST(Gallery, FiltersWorkInABrowserFromDisk) {
-  if (std::system("command -v chromium >/dev/null 2>&1") != 0)
-    GTEST_SKIP() << "no chromium; scripts/setup --dev installs it";
+  if (!has_browser()) GTEST_SKIP() << "no chromium; scripts/setup --dev installs it";
   const TemporaryFolder folder;
   // A probe at the end writes down what the browser made of the pictures.
   std::string html = gallery_html(sample_page());
@@ -81,11 +58,11 @@ TEST(Gallery, FiltersWorkInABrowserFromDisk) {
               "document.getElementById('probe').textContent = 'decoded ' + "
               "[...document.images].filter(i => i.naturalWidth === 2).length; });</script>");
   write_input(folder / "gallery.html", html);
-  const std::string all = browsed(folder / "gallery.html", "");
+  const std::string all = browsed(folder / "gallery.html");
   EXPECT_NE(all.find("id=\"shown\">3 of 3<"), std::string::npos);
   EXPECT_NE(all.find("decoded 8"), std::string::npos);
   const auto hidden = [&](const std::string& place) {
-    return count(browsed(folder / "gallery.html", place), "hidden=\"\"");
+    return count_of(browsed(folder / "gallery.html", place), "hidden=\"\"");
   };
   EXPECT_EQ(hidden(""), 0U);
   EXPECT_EQ(hidden("#result=wrong"), 2U);

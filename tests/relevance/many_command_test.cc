@@ -1,6 +1,7 @@
 // `fovea relevance average`, `gallery` and `evaluate` as processes, and the scales of pictures.
 #include "data/image.h"
 #include "tests/relevance/relevance_command.h"
+#include "tests/support/browser.h"
 #include "tests/support/compare.h"
 
 namespace fovea {
@@ -132,11 +133,8 @@ TEST_F(RelevanceOfMany, AGalleryShowsEveryImageByEveryRule) {
            {"--rules", "study,epsilon", "--out", path("g.html"), "--memory", "1"});
   ASSERT_EQ(result.code, 0) << result.err;
   const std::string page = read_file(path("g.html"));
-  std::size_t pictures = 0;
-  for (std::size_t at = page.find("data:image/png"); at != std::string::npos;
-       at = page.find("data:image/png", at + 1))
-    ++pictures;
-  EXPECT_GE(pictures, 6U);  // arrays have no picture of their own: three images by two rules
+  EXPECT_GE(count_of(page, "data:image/png"),
+            6U);  // arrays have no picture of their own: three images by two rules
   EXPECT_NE(page.find("epsilon"), std::string::npos);
   expect_mistake(
       many("gallery", path("w.safetensors"), {"--rules", "studie", "--out", path("h.html")}),

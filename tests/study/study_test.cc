@@ -11,6 +11,7 @@
 #include "engine/study/runner.h"
 #include "engine/study/score.h"
 #include "engine/study/slurm.h"
+#include "engine/train/snapshots.h"
 #include "tests/data/sample_store.h"
 
 namespace fovea::study {
