@@ -11,10 +11,10 @@
 #include "apps/common.h"
 #include "apps/median.h"
 #include "apps/resolve.h"
+#include "engine/backend/registry.h"
 #include "engine/relevance/analyzer.h"
 #include "engine/train/filler.h"
 #include "engine/train/solver.h"
-#include "kernels/cpu/peak.h"
 
 namespace fovea::apps {
 namespace {
@@ -31,9 +31,10 @@ void fill_input(Executor& executor) {
     x.data[i] = static_cast<float>(i * 31 % 255) - 127.0F;
 }
 
-// What is measured: one call of `step` handles one batch.
+// What is measured: one call of `step` handles one batch, whose images the device already has.
 struct Subject {
   std::function<void()> step;
+  std::function<Device&()> device;
   std::function<std::size_t()> peak_bytes;
   double flop_per_image = 0;  // 0: not counted
 };
@@ -51,7 +52,10 @@ Subject net_subject(const BenchArguments& a) {
   const auto executor = std::make_shared<Executor>(std::move(graph), execution);
   fill_params(*executor, common().seed);
   fill_input(*executor);
+  executor->forward();
+  executor->keep_inputs();
   Subject subject{.step = [executor] { executor->forward(); },
+                  .device = [executor]() -> Device& { return executor->device(); },
                   .peak_bytes = [executor] { return executor->peak_bytes(); },
                   .flop_per_image = 2.0 * static_cast<double>(macs) / static_cast<double>(a.batch) *
                                     (train ? 3 : 1)};
@@ -78,12 +82,15 @@ Subject relevance_subject(const BenchArguments& a) {
   fill_params(analyzer->executor(), common().seed);
   analyzer->weights_changed();
   fill_input(analyzer->executor());
+  analyzer->forward();
+  analyzer->executor().keep_inputs();
   const std::vector<int> targets(static_cast<std::size_t>(a.batch), 0);
   return {.step =
               [analyzer, targets] {
                 analyzer->forward();
                 analyzer->run(targets);
               },
+          .device = [analyzer]() -> Device& { return analyzer->executor().device(); },
           .peak_bytes = [analyzer] { return analyzer->bytes(); }};
 }
 
@@ -91,11 +98,13 @@ void bench_net(const BenchArguments& a) {
   using Clock = std::chrono::steady_clock;
   const Subject subject = a.mode == "relevance" ? relevance_subject(a) : net_subject(a);
   subject.step(), subject.step();
+  subject.device().synchronize();
   std::vector<double> rates;
   const auto until = Clock::now() + std::chrono::duration<double>(a.seconds);
   while (Clock::now() < until || rates.size() < 3) {
     const auto start = Clock::now();
     subject.step();
+    subject.device().synchronize();
     rates.push_back(static_cast<double>(a.batch) /
                     std::chrono::duration<double>(Clock::now() - start).count());
   }
@@ -115,12 +124,15 @@ void bench_net(const BenchArguments& a) {
   if (a.mode == "relevance") result["rule"] = a.rule;
   std::ostringstream speed;
   if (flops > 0) {
-    const double peak = cpu::measure_peak_flops();
+    const double peak = peak_flops(subject.device(), resolve_execution().precision);
     result.update({{"gflop_per_s", flops * 1e-9},
                    {"peak_gflop_per_s", peak * 1e-9},
-                   {"share_of_peak", flops / peak}});
-    speed << std::fixed << std::setprecision(1) << flops * 1e-9 << " GFLOP/s ("
-          << std::setprecision(0) << 100 * flops / peak << " % of the peak measured now), ";
+                   {"share_of_peak", peak > 0 ? flops / peak : 0}});
+    speed << std::fixed << std::setprecision(1) << flops * 1e-9 << " GFLOP/s";
+    if (peak > 0)
+      speed << std::setprecision(0) << " (" << 100 * flops / peak
+            << " % of the peak measured now)";
+    speed << ", ";
   }
   if (common().json) return print_json(result);
   std::cout << a.net << ", " << a.mode << (a.mode == "relevance" ? " by " + a.rule : "")
@@ -134,10 +146,12 @@ void bench_net(const BenchArguments& a) {
 }  // namespace
 
 void add_bench_commands(CLI::App& app) {
-  CLI::App* bench = app.add_subcommand("bench", "measure: net, data");
+  CLI::App* bench = app.add_subcommand("bench", "measure: net, kernels, data; compare");
   bench->require_subcommand(1);
   auto a = std::make_shared<BenchArguments>();
   add_bench_data_command(*bench);
+  add_bench_kernels_command(*bench);
+  add_bench_compare_command(*bench);
   CLI::App* c = bench->add_subcommand("net", "images per second of a whole net");
   c->add_option("NET", a->net, "name in nets/, .json or .prototxt")->required();
   c->add_option("--batch", a->batch, "images at once")

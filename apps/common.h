@@ -45,7 +45,9 @@ void add_model_commands(CLI::App& app);
 void add_relevance_command(CLI::App& app);
 void add_relevance_evaluate_command(CLI::App& relevance);
 void add_bench_commands(CLI::App& app);
-void add_bench_data_command(CLI::App& bench);  // one of its subcommands
+void add_bench_data_command(CLI::App& bench);  // its subcommands
+void add_bench_kernels_command(CLI::App& bench);
+void add_bench_compare_command(CLI::App& bench);
 void add_devices_command(CLI::App& app);
 void add_check_command(CLI::App& app);
 void add_report_command(CLI::App& app);

@@ -1,4 +1,4 @@
-"""Images per second of forward and LRP in Zennit on the CPU, best of contiguous and channels-last. Prints one JSON line.
+"""Images per second of forward and LRP in Zennit, best of contiguous and channels-last. Prints one JSON line.
 
     .venv/bin/python bench/peers/zennit_bench.py adiencenet --rule EpsilonPlus --batch 16 --threads 2
 
@@ -19,14 +19,14 @@ from zennit.composites import EpsilonAlpha2Beta1, EpsilonPlus
 RULES = {"EpsilonPlus": EpsilonPlus, "toolbox-100": lambda: EpsilonAlpha2Beta1(epsilon=0.1)}
 
 
-def make_step(name, rule, batch, memory_format):
+def make_step(name, rule, batch, memory_format, device):
     build, size, _ = NETS[name]
     torch.manual_seed(0)
-    net = build().eval().to(memory_format=memory_format)
+    net = build().eval().to(device, memory_format=memory_format)
     for module in net.modules():
         if isinstance(module, torch.nn.ReLU):
             module.inplace = False  # Zennit's hooks need the values that an in-place ReLU overwrites
-    x = torch.randn(batch, 3, size, size).mul(70).to(memory_format=memory_format)
+    x = torch.randn(batch, 3, size, size, device=device).mul(70).to(memory_format=memory_format)
 
     def step():
         def start(output):  # the logit of class 0
@@ -36,6 +36,8 @@ def make_step(name, rule, batch, memory_format):
 
         with Gradient(model=net, composite=RULES[rule]()) as attributor:
             attributor(x, start)
+        if device == "cuda":
+            torch.cuda.synchronize()
 
     return step
 
@@ -46,13 +48,18 @@ def main():
     parser.add_argument("--rule", choices=RULES, default="EpsilonPlus")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=("fp32", "tf32"), default="fp32", help="tf32: on a GPU")
     parser.add_argument("--seconds", type=float, default=5)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    rates = {label: rate(make_step(args.net, args.rule, args.batch, fmt), args.batch, args.seconds, warm_up=1)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision != "fp32"
+    rates = {label: rate(make_step(args.net, args.rule, args.batch, fmt, args.device), args.batch, args.seconds, warm_up=1)
              for label, fmt in (("contiguous", torch.contiguous_format), ("channels_last", torch.channels_last))}
     best = max(rates, key=rates.get)
     print(json.dumps({"net": args.net, "rule": args.rule, "batch": args.batch, "threads": args.threads,
+                      "device": args.device, "precision": args.precision,
                       "zennit": zennit.__version__ if hasattr(zennit, "__version__") else "", "torch": torch.__version__,
                       "variant": best, "images_per_s": rates[best], "all": rates}))
 

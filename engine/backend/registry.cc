@@ -8,6 +8,7 @@
 #include "engine/core/fields.h"
 #include "kernels/cpu/implementations.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/peak.h"
 #include "kernels/cpu/relevance.h"
 #include "kernels/cuda/implementations.h"
 #include "kernels/reference/ops.h"
@@ -107,6 +108,11 @@ std::unique_ptr<SgdKernels> sgd_kernels(Device& memory, std::span<const SgdBlob>
   return (memory.name() == "emulated" ? emulated_target() : cuda_target()).sgd(memory, blobs);
 }
 
+double peak_flops(Device& memory, Precision precision) {
+  if (memory.host_memory()) return cpu::measure_peak_flops();
+  return memory.name() == "emulated" ? 0 : cuda_target().peak_flops(memory, precision);
+}
+
 std::vector<const Implementation*> implementations(std::string_view device, const OpParams& op) {
   (void)op;
   if (device == "cpu") return kCpu;
@@ -118,7 +124,9 @@ std::vector<const Implementation*> implementations(std::string_view device, cons
 
 std::vector<Precision> known_precisions(std::string_view device) {
   std::vector<Precision> known{Precision::kFp32};
-  if (device == "cpu" && cpu::has_bf16()) known.push_back(Precision::kBf16);
+  if (device == "emulated" || is_cuda(device)) known.push_back(Precision::kTf32);
+  if (device != "reference" && (device != "cpu" || cpu::has_bf16()))
+    known.push_back(Precision::kBf16);
   return known;
 }
 

@@ -40,6 +40,10 @@ namespace fovea {
 [[nodiscard]] std::vector<Precision> known_precisions(std::string_view device);
 void require_precision(std::string_view device, Precision precision);
 
+// FLOP/s that the device of `memory` does on registers alone, measured now; 0 where that says nothing
+// (emulated).
+[[nodiscard]] double peak_flops(Device& memory, Precision precision);
+
 struct ChosenOp {
   std::unique_ptr<Op> op;
   std::string_view implementation;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "engine/backend/registry.h"
 #include "engine/core/buffer.h"
@@ -105,6 +106,9 @@ struct Executor::Impl {
   std::vector<Param> param_table;
   std::vector<std::size_t> value_offsets, grad_offsets, state_offsets;  // bytes into the arena
   std::size_t scratch_offset = 0;
+  bool inputs_kept = false;
+  std::uint64_t iteration = 0;  // of the pass that runs
+  std::function<void()> forward_pass, backward_pass;  // empty before the first
 
   Impl(Graph g, const ExecutorOptions& o)
       : graph(std::move(g)),
@@ -211,9 +215,9 @@ struct Executor::Impl {
   }
 
   // What the host has put into the inputs and what changes from step to step.
-  void upload(std::uint64_t iteration) const {
+  void upload() const {
     if (device->host_memory()) return;
-    for (std::size_t i = 0; i < staged.size(); ++i) {
+    for (std::size_t i = 0; i < staged.size() && !inputs_kept; ++i) {
       const std::vector<float>& values = staged[i].values;
       device->upload(graph_value(graph.inputs[i]).data, values.data(),
                      values.size() * sizeof(float));
@@ -222,20 +226,60 @@ struct Executor::Impl {
     device->upload(counters.data(), &now, sizeof now);
   }
 
-  void forward(const PlannedStep& step, std::uint64_t iteration) const {
+  void forward(const PlannedStep& step) const {
     if (step.op) {
       step.op->forward(iteration);
     } else {
       device->reorder(value(step.bottoms[0]), value(step.tops[0]));
     }
   }
-  void backward(const PlannedStep& step, std::uint64_t iteration) const {
+  void backward(const PlannedStep& step) const {
     if (!step.run_backward) return;
     if (step.op) {
       step.op->backward(iteration);
     } else {
       device->reorder(gradient(step.tops[0]), gradient(step.bottoms[0]));
     }
+  }
+
+  [[nodiscard]] double bytes_of(int id) const {
+    const PlannedTensor& t = plan.tensors[static_cast<std::size_t>(id)];
+    return static_cast<double>(t.shape.count()) * sizeof(float);
+  }
+  [[nodiscard]] double param_bytes(const PlannedStep& step) const {
+    double bytes = 0;
+    if (step.node < 0) return 0;
+    for (const ParamInfo& param : graph.nodes[static_cast<std::size_t>(step.node)].params)
+      bytes += static_cast<double>(param.shape.count()) * sizeof(float);
+    return bytes;
+  }
+  [[nodiscard]] double forward_bytes(const PlannedStep& step) const {
+    double bytes = param_bytes(step);
+    for (const int id : step.bottoms) bytes += bytes_of(id);
+    for (const int id : step.tops) bytes += bytes_of(id);
+    if (step.op && options.training) bytes += static_cast<double>(step.op->state_bytes());
+    return bytes;
+  }
+  // Parameters are read where data gradients are written, their gradients written.
+  [[nodiscard]] double backward_bytes(const PlannedStep& step) const {
+    double bytes = step.op ? static_cast<double>(step.op->state_bytes()) : 0;
+    const auto has_gradient = [&](int id) { return gradient(id).data != nullptr; };
+    for (const int id : step.bottoms) {
+      if (has_gradient(id)) bytes += bytes_of(id);
+      if (step.op && step.op->backward_reads_bottoms()) bytes += bytes_of(id);
+    }
+    for (const int id : step.tops) {
+      if (has_gradient(id)) bytes += bytes_of(id);
+      if (step.op && step.op->backward_reads_tops()) bytes += bytes_of(id);
+    }
+    const bool data = std::ranges::any_of(step.bottoms, has_gradient);
+    return bytes + param_bytes(step) * (data ? 2 : 1);
+  }
+
+  // The first time as it is, then as the device has recorded it.
+  void run(std::function<void()>& recorded, const std::function<void()>& pass) {
+    if (recorded) return recorded();
+    recorded = device->record(pass);
   }
 };
 
@@ -245,6 +289,7 @@ Executor::~Executor() = default;
 
 const Graph& Executor::graph() const { return impl_->graph; }
 Device& Executor::device() const { return *impl_->device; }
+bool Executor::training() const { return impl_->options.training; }
 
 std::vector<StepInfo> Executor::steps() const {
   std::vector<StepInfo> list;
@@ -254,7 +299,11 @@ std::vector<StepInfo> Executor::steps() const {
                     .label = step.label,
                     .implementation = std::string(step.implementation),
                     .layout = std::string(layout_name(top.layout)),
-                    .joined = top.is_slice});
+                    .joined = top.is_slice,
+                    .alias = step.op && step.op->is_alias(),
+                    .backward = step.run_backward,
+                    .forward_bytes = impl_->forward_bytes(step),
+                    .backward_bytes = impl_->backward_bytes(step)});
   }
   return list;
 }
@@ -328,22 +377,32 @@ TensorView<float> Executor::input(const std::string& name) {
   throw Error(str("unknown input '", name, "' of net ", impl_->graph.name));
 }
 
+void Executor::keep_inputs() { impl_->inputs_kept = true; }
+
 void Executor::forward(std::uint64_t iteration) {
-  impl_->upload(iteration);
-  for (const PlannedStep& step : impl_->plan.steps) impl_->forward(step, iteration);
+  impl_->iteration = iteration;
+  impl_->upload();
+  impl_->run(impl_->forward_pass, [impl = impl_.get()] {
+    for (const PlannedStep& step : impl->plan.steps) impl->forward(step);
+  });
 }
 void Executor::backward(std::uint64_t iteration) {
   expects(impl_->options.training, "backward needs a training executor");
-  const std::vector<PlannedStep>& steps = impl_->plan.steps;
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) impl_->backward(*step, iteration);
+  impl_->iteration = iteration;
+  impl_->run(impl_->backward_pass, [impl = impl_.get()] {
+    const std::vector<PlannedStep>& steps = impl->plan.steps;
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step) impl->backward(*step);
+  });
 }
 void Executor::forward_step(std::size_t step, std::uint64_t iteration) {
-  if (step == 0) impl_->upload(iteration);
-  impl_->forward(impl_->plan.steps.at(step), iteration);
+  impl_->iteration = iteration;
+  if (step == 0) impl_->upload();
+  impl_->forward(impl_->plan.steps.at(step));
 }
 void Executor::backward_step(std::size_t step, std::uint64_t iteration) {
   expects(impl_->options.training, "backward needs a training executor");
-  impl_->backward(impl_->plan.steps.at(step), iteration);
+  impl_->iteration = iteration;
+  impl_->backward(impl_->plan.steps.at(step));
 }
 
 double Executor::loss() const {

@@ -33,6 +33,9 @@ struct StepInfo {
   std::string label, implementation;  // "conv1+relu1", "onednn:convolution"
   std::string layout;                 // of top 0
   bool joined = false;                // top 0 is written into its place in a concatenated tensor
+  bool alias = false, backward = false;  // does nothing; has a backward pass
+  // Of everything that a pass needs, each once: values, parameters, gradients, state.
+  double forward_bytes = 0, backward_bytes = 0;
 };
 
 class Executor {
@@ -45,6 +48,7 @@ class Executor {
   [[nodiscard]] const Graph& graph() const;
   // Whose memory everything below that is called packed or raw lies in.
   [[nodiscard]] Device& device() const;
+  [[nodiscard]] bool training() const;
   [[nodiscard]] std::vector<StepInfo> steps() const;
   [[nodiscard]] std::size_t arena_bytes() const;  // activations, gradients, state and scratch
   [[nodiscard]] std::size_t peak_bytes() const;   // arena + parameters + parameter gradients
@@ -70,6 +74,8 @@ class Executor {
   // Input `name` ("data": N,C,H,W; "label": N) in the host's memory, to be filled before forward(),
   // which uploads it where the device's memory is another.
   [[nodiscard]] TensorView<float> input(const std::string& name);
+  // From now on forward() uploads no inputs: what the device's memory holds (raw()) is taken.
+  void keep_inputs();
 
   // `iteration` keys dropout. backward() needs training and a forward() before it; it starts from
   // the losses.

@@ -92,12 +92,13 @@ double Solver::step(const std::function<void(std::int64_t)>& load) {
     load(sub);
     const auto key = static_cast<std::uint64_t>(iteration_ * params_.iter_size + sub);
     executor_.forward(key);
+    executor_.backward(key);
+    // Asked for behind both passes: a device need not wait between them.
     const double loss = losses_[static_cast<std::size_t>(sub)] = executor_.loss();
     require(std::isfinite(loss), "training diverged at iteration ", iteration_ + 1,
             ": the loss is ", loss, "; ",
             std::isfinite(loss) ? "" : where_not_finite(executor_, key),
             " (a smaller base_lr may help)");
-    executor_.backward(key);
     if (params_.iter_size > 1) accumulate(sub == 0);
   }
   update();

@@ -11,13 +11,15 @@ extern const Implementation kLinearBf16, kLinearTf32, kLinear, kPooling, kLrn, k
 std::shared_ptr<Device> open_device(int index);
 std::unique_ptr<RelevanceKernels> make_relevance(Device& device);
 std::unique_ptr<SgdKernels> make_sgd(Device& device, std::span<const SgdBlob> blobs);
+double measure_peak_flops(Device& device, Precision precision);
 
 Target target() {
   return {.implementations = {&kLinearBf16, &kLinearTf32, &kLinear, &kPooling, &kLrn, &kRelu,
                               &kDropout, &kConcat, &kSplit, &kSoftmax, &kSoftmaxLoss, &kAccuracy},
           .open = open_device,
           .relevance = make_relevance,
-          .sgd = make_sgd};
+          .sgd = make_sgd,
+          .peak_flops = measure_peak_flops};
 }
 
 }  // namespace fovea::FOVEA_TARGET

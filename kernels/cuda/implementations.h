@@ -20,6 +20,8 @@ struct Target {
   // For a device that open() gave; it must outlive them.
   std::unique_ptr<RelevanceKernels> (*relevance)(Device& device) = nullptr;
   std::unique_ptr<SgdKernels> (*sgd)(Device& device, std::span<const SgdBlob> blobs) = nullptr;
+  // FLOP/s on registers alone.
+  double (*peak_flops)(Device& device, Precision precision) = nullptr;
 };
 
 namespace cuda {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernels/ops/layout.h"
 
@@ -28,6 +29,8 @@ class Device {
   virtual ~Device() = default;
 
   [[nodiscard]] virtual std::string name() const = 0;  // "cpu", "emulated", "cuda:0"
+  // What it is, for people and for files of measurements.
+  [[nodiscard]] virtual std::string description() const { return name(); }
   // Whether the host may read and write what allocate() gives.
   [[nodiscard]] virtual bool host_memory() const = 0;
 
@@ -54,6 +57,11 @@ class Device {
     work();
     return work;
   }
+
+  // Seconds of each of `runs` calls of `work` by the device's clock, after one that is not counted.
+  // Cold: in front of each, more memory is written than any cache holds.
+  [[nodiscard]] virtual std::vector<double> time(const std::function<void()>& work, int runs,
+                                                 bool cold) = 0;
 };
 
 // Memory of a device. Empty while default-constructed.

@@ -12,6 +12,14 @@ class CudaDevice final : public Device {
   explicit CudaDevice(int index) : index_(index), scope_(index), stream_(make_stream()) {}
 
   [[nodiscard]] std::string name() const override { return str("cuda:", index_); }
+  [[nodiscard]] std::string description() const override {
+    cudaDeviceProp properties{};
+    check(cudaGetDeviceProperties(&properties, index_));
+    int driver = 0;
+    check(cudaDriverGetVersion(&driver));
+    return str(properties.name, ", ", properties.multiProcessorCount, " multiprocessors, driver for CUDA ",
+               driver / 1000, ".", driver % 1000 / 10);
+  }
   [[nodiscard]] bool host_memory() const override { return false; }
   [[nodiscard]] Stream stream() const { return {stream_.get()}; }
 
@@ -24,11 +32,11 @@ class CudaDevice final : public Device {
   void release(void* data) noexcept override {
     if (data) (void)cudaFreeAsync(data, stream_.get());
   }
-  // Both wait: what they move is pageable. Input that shall travel beside kernels goes through
-  // pinned memory of its own.
+  // What is moved is pageable: the call returns when it has been copied to the driver's own buffers
+  // (CUDA Runtime API, "API synchronization behavior"). Input that shall travel beside kernels goes
+  // through pinned memory of its own.
   void upload(void* to, const void* from, std::size_t bytes) override {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_.get()));
-    synchronize();
   }
   void download(void* to, const void* from, std::size_t bytes) override {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_.get()));
@@ -52,6 +60,33 @@ class CudaDevice final : public Device {
     const std::shared_ptr<OwnedGraphExec> graph =
         std::make_shared<OwnedGraphExec>(capture(stream(), work));
     return [graph, stream = stream()] { check(cudaGraphLaunch(graph->get(), stream.handle)); };
+  }
+
+  // As a graph, whose kernels follow each other as they do in a net; all runs are queued before the
+  // first of them is waited for.
+  [[nodiscard]] std::vector<double> time(const std::function<void()>& work, int runs,
+                                         bool cold) override {
+    const std::function<void()> repeat = record(work);
+    int cache = 0;
+    check(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, index_));
+    const PoolBuffer<std::byte> flushed(stream(), cold ? 2 * static_cast<std::size_t>(cache) : 0);
+    std::vector<OwnedEvent> events;
+    for (int i = 0; i < 2 * runs; ++i) events.push_back(make_event(true));
+    repeat();
+    for (std::size_t i = 0; i < events.size(); i += 2) {
+      if (cold) clear(flushed.data(), flushed.size());
+      check(cudaEventRecord(events[i].get(), stream_.get()));
+      repeat();
+      check(cudaEventRecord(events[i + 1].get(), stream_.get()));
+    }
+    synchronize();
+    std::vector<double> seconds;
+    for (std::size_t i = 0; i < events.size(); i += 2) {
+      float milliseconds = 0;
+      check(cudaEventElapsedTime(&milliseconds, events[i].get(), events[i + 1].get()));
+      seconds.push_back(1e-3 * milliseconds);
+    }
+    return seconds;
   }
 
  private:
