@@ -12,6 +12,7 @@
 #include "apps/median.h"
 #include "apps/resolve.h"
 #include "engine/backend/registry.h"
+#include "engine/core/json_fields.h"
 #include "engine/relevance/analyzer.h"
 #include "engine/train/filler.h"
 #include "engine/train/solver.h"
@@ -130,8 +131,7 @@ void bench_net(const BenchArguments& a) {
                    {"share_of_peak", peak > 0 ? flops / peak : 0}});
     speed << std::fixed << std::setprecision(1) << flops * 1e-9 << " GFLOP/s";
     if (peak > 0)
-      speed << std::setprecision(0) << " (" << 100 * flops / peak
-            << " % of the peak measured now)";
+      speed << std::setprecision(0) << " (" << 100 * flops / peak << " % of the peak measured now)";
     speed << ", ";
   }
   if (common().json) return print_json(result);

@@ -6,6 +6,7 @@
 
 #include "apps/common.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::apps {
 namespace {
@@ -28,8 +29,7 @@ std::map<std::string, Entry> read_entries(const std::string& path) {
       for (const Json& step : net.at("steps")) {
         const auto pass = step.at("pass").get<std::string>();
         entries[str(place, "/", step.at("step").get<std::string>(), "/", pass)] = {
-            step.at("median_s").get<double>(),
-            str(step.at("op").get<std::string>(), ", ", pass)};
+            step.at("median_s").get<double>(), str(step.at("op").get<std::string>(), ", ", pass)};
       }
     }
   } catch (const Json::exception& error) {

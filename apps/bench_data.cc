@@ -14,6 +14,7 @@
 #include "data/loader.h"
 #include "data/parallel.h"
 #include "data/store.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::apps {
 namespace {

@@ -10,6 +10,7 @@
 #include "apps/resolve.h"
 #include "engine/backend/registry.h"
 #include "engine/bench/step_bench.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/split_list.h"
 #include "engine/train/filler.h"
 
@@ -41,14 +42,10 @@ Json environment(const Device& device) {
   std::array<char, 32> date{};
   const std::time_t now = std::time(nullptr);
   (void)std::strftime(date.data(), date.size(), "%Y-%m-%d %H:%M", std::gmtime(&now));
-  return {{"device", resolve_device()},
-          {"description", device.description()},
-          {"processor", processor()},
-          {"threads", omp_get_max_threads()},
-          {"precision", common().precision},
-          {"engine", common().engine},
-          {"version", FOVEA_VERSION},
-          {"date", date.data()}};
+  return {{"device", resolve_device()},      {"description", device.description()},
+          {"processor", processor()},        {"threads", omp_get_max_threads()},
+          {"precision", common().precision}, {"engine", common().engine},
+          {"version", FOVEA_VERSION},        {"date", date.data()}};
 }
 
 void print_header(const DevicePeaks& peaks) {
@@ -78,11 +75,11 @@ void print_timing(const std::string& net, const Json& t) {
             << std::setw(9) << t["pass"].get<std::string>() << std::setw(24)
             << t["implementation"].get<std::string>() << std::right << std::fixed
             << std::setprecision(4) << std::setw(10) << 1e3 * number("median_s")
-            << std::setprecision(0) << std::setw(8) << 100 * spread << " %"
-            << std::setprecision(3) << std::setw(11) << 1e-12 * number("flop_per_s")
-            << std::setprecision(0) << std::setw(6) << 100 * number("share_of_flops") << " %"
-            << std::setw(9) << 1e-9 * number("bytes_per_s") << std::setw(6)
-            << 100 * number("share_of_copy") << " %\n"
+            << std::setprecision(0) << std::setw(8) << 100 * spread << " %" << std::setprecision(3)
+            << std::setw(11) << 1e-12 * number("flop_per_s") << std::setprecision(0) << std::setw(6)
+            << 100 * number("share_of_flops") << " %" << std::setw(9)
+            << 1e-9 * number("bytes_per_s") << std::setw(6) << 100 * number("share_of_copy")
+            << " %\n"
             << std::flush;
 }
 
@@ -91,10 +88,10 @@ Json bench_one(const Arguments& a, const std::string& net, const DevicePeaks& pe
   const std::int64_t batch = a.batch > 0 ? a.batch : study_batch(net);
   ExecutorOptions execution = resolve_execution();
   execution.training = train;
-  Executor executor(build_graph(load_net(resolve_net(net),
-                                         {.phase = train ? Phase::kTrain : Phase::kDeploy,
-                                          .batch = batch})),
-                    execution);
+  Executor executor(
+      build_graph(load_net(resolve_net(net),
+                           {.phase = train ? Phase::kTrain : Phase::kDeploy, .batch = batch})),
+      execution);
   fill_params(executor, common().seed);
   const TensorView<float> x = executor.input("data");
   for (std::int64_t i = 0; i < x.count(); ++i) x.data[i] = static_cast<float>(i * 31 % 255) - 127;

@@ -8,6 +8,7 @@
 #include "apps/common.h"
 #include "apps/progress.h"
 #include "apps/resolve.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/split_list.h"
 #include "engine/io/weights.h"
 #include "engine/train/filler.h"

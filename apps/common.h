@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/core/fields.h"
+#include "engine/core/json.h"
 
 namespace fovea::apps {
 

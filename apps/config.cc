@@ -1,6 +1,7 @@
 // `fovea config`: a training config as it resolves, and the schema of config files.
 #include "engine/train/config.h"
 #include "apps/common.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::apps {
 

@@ -9,6 +9,7 @@
 #include "data/adience.h"
 #include "data/image.h"
 #include "data/study_views.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::apps {
 namespace {

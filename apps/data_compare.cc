@@ -10,6 +10,7 @@
 #include "data/audit.h"
 #include "data/diff.h"
 #include "data/split.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::apps {
 namespace {

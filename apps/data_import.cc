@@ -10,6 +10,7 @@
 #include "data/export.h"
 #include "data/image.h"
 #include "data/import.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::apps {
 namespace {

@@ -7,6 +7,7 @@
 #include "apps/data.h"
 #include "apps/progress.h"
 #include "data/synth.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::apps {
 namespace {

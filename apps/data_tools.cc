@@ -14,6 +14,7 @@
 #include "data/stats.h"
 #include "data/store.h"
 #include "data/verify.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::apps {
 namespace {

@@ -8,6 +8,7 @@
 #include "apps/fold_evaluator.h"
 #include "apps/folds.h"
 #include "apps/resolve.h"
+#include "engine/core/json_fields.h"
 #include "engine/train/snapshots.h"
 
 namespace fovea::apps {

@@ -6,6 +6,7 @@
 #include "apps/resolve.h"
 #include "data/mean.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/io/caffe_export.h"
 #include "engine/io/onnx_export.h"
 #include "engine/io/weights.h"

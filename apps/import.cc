@@ -11,6 +11,7 @@
 #include "apps/layer_table.h"
 #include "data/mean.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/graph/caffe_net.h"
 #include "engine/graph/net_json.h"
 #include "engine/io/weights.h"

@@ -6,6 +6,7 @@
 #include "apps/import.h"
 #include "apps/resolve.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/train/caffe_config.h"
 #include "engine/train/config.h"
 

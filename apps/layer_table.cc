@@ -1,5 +1,7 @@
 #include "apps/layer_table.h"
 
+#include "engine/core/json_fields.h"
+
 namespace fovea::apps {
 
 std::vector<LayerRow> layer_rows(const Graph& graph) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/json.h"
 #include "engine/graph/graph.h"
 
 namespace fovea::apps {

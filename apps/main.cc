@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "apps/common.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::apps {
 

@@ -8,6 +8,7 @@
 #include "apps/resolve.h"
 #include "data/mean.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/io/weights.h"
 #include "engine/train/run_log.h"
 

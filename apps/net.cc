@@ -9,6 +9,7 @@
 #include "apps/layer_table.h"
 #include "apps/resolve.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/core/split_list.h"
 #include "engine/graph/executor.h"

@@ -10,6 +10,7 @@
 #include "data/mean.h"
 #include "data/resize.h"
 #include "data/transform.h"
+#include "engine/core/json_fields.h"
 #include "engine/io/weights.h"
 
 namespace fovea::apps {

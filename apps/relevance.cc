@@ -10,6 +10,7 @@
 #include "apps/relevance_many.h"
 #include "apps/relevance_output.h"
 #include "apps/relevance_toolbox.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/relevance/repeat.h"
 

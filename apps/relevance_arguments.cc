@@ -6,6 +6,7 @@
 
 #include "apps/common.h"
 #include "apps/resolve.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::apps {
 namespace {

@@ -8,6 +8,7 @@
 #include "apps/progress.h"
 #include "apps/relevance_many.h"
 #include "apps/relevance_output.h"
+#include "engine/core/json_fields.h"
 #include "engine/relevance/lab/explainer.h"
 #include "engine/relevance/running_mean.h"
 

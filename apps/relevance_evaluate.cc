@@ -8,6 +8,7 @@
 #include "apps/relevance_many.h"
 #include "data/label_masks.h"
 #include "data/store.h"
+#include "engine/core/json_fields.h"
 #include "engine/relevance/lab/map_measures.h"
 
 namespace fovea::apps {

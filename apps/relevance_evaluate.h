@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/fields.h"
+#include "engine/core/json_fields.h"
 #include "engine/relevance/lab/evaluation.h"
 
 namespace fovea::apps {

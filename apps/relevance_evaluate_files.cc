@@ -9,6 +9,7 @@
 #include "data/html.h"
 #include "data/line_chart.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::apps {
 namespace {

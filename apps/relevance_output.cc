@@ -8,6 +8,7 @@
 #include "data/colormap.h"
 #include "data/picture.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 
 namespace fovea::apps {

@@ -5,6 +5,7 @@
 
 #include "apps/relevance_arguments.h"
 #include "apps/relevance_inputs.h"
+#include "engine/core/json.h"
 
 namespace fovea::apps {
 

@@ -15,6 +15,7 @@
 #include "data/picture.h"
 #include "data/resize.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/io/weights.h"
 #include "engine/relevance/analyzer.h"
 

@@ -9,6 +9,7 @@
 #include "data/batch_source.h"
 #include "data/report_page.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/io/weights.h"
 #include "engine/train/config.h"
 #include "engine/train/evaluate.h"

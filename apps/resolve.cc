@@ -4,6 +4,7 @@
 #include "data/mean.h"
 #include "engine/backend/registry.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/graph/net_json.h"
 #include "engine/graph/same_net.h"
 #include "engine/io/weights.h"

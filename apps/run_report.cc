@@ -1,5 +1,6 @@
 #include "apps/run_report.h"
 
+#include "engine/core/json_fields.h"
 #include "engine/train/run_log.h"
 
 #include "apps/relevance_many.h"

@@ -9,6 +9,7 @@
 #include "data/report_page.h"
 #include "data/store.h"
 #include "data/transform.h"
+#include "engine/core/json.h"
 #include "engine/train/config.h"
 
 namespace fovea::apps {

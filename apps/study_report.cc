@@ -9,6 +9,7 @@
 #include "data/html.h"
 #include "data/study_results.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/study/job_state.h"
 #include "engine/study/model_name.h"
 #include "engine/study/result_table.h"

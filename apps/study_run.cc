@@ -12,6 +12,7 @@
 #include "apps/relevance_many.h"
 #include "apps/resolve.h"
 #include "apps/study.h"
+#include "engine/core/json_fields.h"
 #include "engine/study/model_name.h"
 #include "engine/study/plan.h"
 #include "engine/study/runner.h"

@@ -11,6 +11,7 @@
 #include "apps/resolve.h"
 #include "apps/study.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/io/weights.h"
 #include "engine/study/job_state.h"
 #include "engine/study/model_name.h"

@@ -8,6 +8,7 @@
 #include "apps/common.h"
 #include "apps/study.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/study/job_state.h"
 #include "engine/study/slurm.h"
 

@@ -14,6 +14,7 @@
 #include "data/loader.h"
 #include "data/mean.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/train/config.h"
 #include "engine/train/filler.h"
 #include "engine/train/trainer.h"

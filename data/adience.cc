@@ -8,6 +8,7 @@
 #include "data/study_views.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea {
 namespace {

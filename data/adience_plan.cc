@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "engine/core/error.h"
+#include "engine/core/fields.h"
 
 namespace fovea {
 namespace {

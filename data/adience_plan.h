@@ -15,6 +15,7 @@
 #include "data/folds.h"
 #include "data/lists.h"
 #include "data/study_views.h"
+#include "engine/core/fields.h"
 
 namespace fovea {
 

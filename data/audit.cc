@@ -11,6 +11,7 @@
 #include "data/parallel.h"
 #include "engine/core/crc32c.h"
 #include "engine/core/error.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "data/image.h"
 #include "data/store.h"
+#include "engine/core/json.h"
 
 namespace fovea {
 

@@ -17,6 +17,7 @@
 #include "data/augment.h"
 #include "data/store.h"
 #include "data/transform.h"
+#include "engine/core/fields.h"
 #include "engine/core/tensor.h"
 
 namespace fovea {

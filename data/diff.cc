@@ -7,6 +7,7 @@
 #include <set>
 
 #include "data/parallel.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea {
 namespace {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "data/store.h"
+#include "engine/core/json.h"
 
 namespace fovea {
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "data/store.h"
+#include "engine/core/fields.h"
 
 namespace fovea {
 

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "data/writer.h"
+#include "engine/core/fields.h"
 
 namespace fovea {
 

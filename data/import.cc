@@ -14,6 +14,7 @@
 #include "data/store.h"
 #include "engine/core/crc32c.h"
 #include "engine/core/error.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea {
 namespace fs = std::filesystem;

@@ -8,6 +8,7 @@
 
 #include "data/image.h"
 #include "data/writer.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "data/format.h"
-#include "engine/core/fields.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea {
 

@@ -5,6 +5,7 @@
 
 #include "data/study_views.h"
 #include "engine/core/error.h"
+#include "engine/core/fields.h"
 #include "engine/core/file.h"
 
 namespace fovea {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/writer.h"
+#include "engine/core/fields.h"
 
 namespace fovea {
 

@@ -9,6 +9,7 @@
 
 #include "data/colormap.h"
 #include "data/image.h"
+#include "engine/core/fields.h"
 #include "engine/core/tensor.h"
 #include "engine/relevance/pixel_map.h"
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/core/crc32c.h"
+#include "engine/core/fields.h"
 
 namespace fovea {
 namespace {

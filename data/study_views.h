@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "data/folds.h"
+#include "engine/core/fields.h"
 
 namespace fovea {
 

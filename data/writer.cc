@@ -7,6 +7,7 @@
 #include "data/image.h"
 #include "data/store.h"
 #include "engine/core/crc32c.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea {
 namespace {

@@ -18,6 +18,7 @@
 #include "data/resume_log.h"
 #include "engine/core/fields.h"
 #include "engine/core/file.h"
+#include "engine/core/json.h"
 
 namespace fovea {
 

@@ -24,7 +24,7 @@
 #include "data/batch_source.h"
 #include "data/store.h"
 #include "engine/core/error.h"
-#include "engine/core/fields.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea {
 namespace {

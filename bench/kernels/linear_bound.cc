@@ -12,7 +12,7 @@
 #include <map>
 
 #include "engine/core/buffer.h"
-#include "engine/core/fields.h"
+#include "engine/core/json_fields.h"
 #include "engine/graph/graph.h"
 #include "kernels/cpu/dnnl.h"
 

@@ -10,6 +10,7 @@
 
 #include "engine/core/buffer.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "kernels/cpu/isa.h"
 
 namespace fovea {

@@ -1,5 +1,7 @@
 #include "engine/core/file.h"
 
+#include "engine/core/json_fields.h"
+
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/core/fields.h"
+#include "engine/core/json.h"
 
 namespace fovea {
 

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "engine/core/fields.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea {
 

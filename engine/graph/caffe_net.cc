@@ -4,6 +4,8 @@
 #include <functional>
 #include <map>
 
+#include "engine/core/fields.h"
+
 namespace fovea {
 namespace {
 

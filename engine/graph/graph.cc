@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/core/fields.h"
+
 namespace fovea {
 namespace {
 

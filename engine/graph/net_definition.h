@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/json_fields.h"
 #include "kernels/ops/op.h"
 
 namespace fovea {

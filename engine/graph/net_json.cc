@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/graph/caffe_net.h"
 #include "engine/graph/graph.h"
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "engine/core/json.h"
 #include "engine/graph/net_definition.h"
 
 namespace fovea {

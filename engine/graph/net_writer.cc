@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "engine/core/json_fields.h"
 #include "engine/graph/graph.h"
 
 namespace fovea {

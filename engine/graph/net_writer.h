@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "engine/core/json.h"
 #include "engine/graph/net_definition.h"
 
 namespace fovea {

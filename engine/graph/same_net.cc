@@ -1,5 +1,7 @@
 #include "engine/graph/same_net.h"
 
+#include "engine/core/json_fields.h"
+
 #include <algorithm>
 
 namespace fovea {

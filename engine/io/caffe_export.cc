@@ -1,5 +1,6 @@
 #include "engine/io/caffe_export.h"
 
+#include "engine/core/json_fields.h"
 #include "engine/graph/graph.h"
 #include "engine/io/wire_pieces.h"
 

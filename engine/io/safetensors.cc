@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "engine/backend/registry.h"
 #include "engine/backend/transfer.h"
+#include "engine/core/fields.h"
 #include "engine/graph/arena.h"
 #include "engine/relevance/numerics.h"
 #include "engine/relevance/places.h"

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/pattern.h"
 #include "engine/relevance/composite_files.h"
 

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/fields.h"
 #include "engine/graph/graph.h"
 #include "engine/relevance/rule_tables.h"
 #include "kernels/ops/relevance_other.h"

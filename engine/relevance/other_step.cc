@@ -1,4 +1,5 @@
 #include "engine/backend/registry.h"
+#include "engine/core/fields.h"
 #include "engine/relevance/step.h"
 
 namespace fovea {

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/study/job_lock.h"
 #include "engine/train/run_log.h"
 #include "engine/train/snapshots.h"

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/fields.h"
 #include "engine/study/plan.h"
 
 namespace fovea::study {

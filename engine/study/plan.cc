@@ -1,6 +1,7 @@
 #include "engine/study/plan.h"
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::study {
 namespace {

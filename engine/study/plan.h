@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/fields.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea::study {
 

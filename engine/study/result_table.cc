@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/study/model_name.h"
 
 namespace fovea::study {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/study/model_name.h"
 
 namespace fovea::study {

@@ -1,5 +1,7 @@
 #include "engine/train/best.h"
 
+#include "engine/core/json_fields.h"
+
 namespace fovea {
 
 double value_of(Measure measure, const Evaluation& e) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/core/fields.h"
+#include "engine/core/json.h"
 #include "engine/train/evaluate.h"
 
 namespace fovea {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/core/json_fields.h"
 #include "engine/graph/net_json.h"
 #include "engine/train/solver.h"
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/json_fields.h"
 #include "engine/graph/caffe_import.h"
 #include "engine/graph/prototxt.h"
 

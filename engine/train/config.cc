@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/json_schema.h"
 
 namespace fovea {

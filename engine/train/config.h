@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/json_fields.h"
 #include "engine/graph/net_definition.h"
 #include "engine/train/best.h"
 #include "engine/train/layer_rates.h"

@@ -4,6 +4,8 @@
 
 #include <variant>
 
+#include "engine/core/fields.h"
+
 namespace fovea {
 namespace {
 

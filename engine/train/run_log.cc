@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 
 namespace fovea {
 namespace {

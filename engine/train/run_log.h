@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/fields.h"
+#include "engine/core/json_fields.h"
 #include "engine/train/evaluate.h"
 #include "engine/train/event_file.h"
 

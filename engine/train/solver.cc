@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "engine/backend/registry.h"
+#include "engine/core/json_fields.h"
 #include "engine/train/divergence.h"
 #include "kernels/cpu/sgd.h"
 

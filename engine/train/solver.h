@@ -8,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#include "engine/core/fields.h"
 #include "engine/graph/executor.h"
 #include "engine/graph/prototxt.h"
 #include "kernels/ops/device.h"

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "engine/core/json_fields.h"
 #include "engine/train/divergence.h"
 #include "engine/train/weight_average.h"
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "engine/core/json_fields.h"
 #include "engine/io/weights.h"
 #include "engine/train/best.h"
 #include "engine/train/run_log.h"

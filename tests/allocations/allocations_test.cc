@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdlib>
 
+#include "engine/core/json_fields.h"
 #include "engine/graph/executor.h"
 #include "engine/graph/net_json.h"
 #include "engine/train/filler.h"

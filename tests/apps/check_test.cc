@@ -7,6 +7,7 @@
 #include <set>
 
 #include "engine/backend/registry.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/pattern.h"
 #include "engine/graph/executor.h"
 #include "engine/train/filler.h"

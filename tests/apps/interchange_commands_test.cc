@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "data/mean.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/io/safetensors.h"
 #include "tests/support/random_tensor.h"

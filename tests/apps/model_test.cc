@@ -5,6 +5,7 @@
 
 #include "data/image.h"
 #include "data/mean.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/io/safetensors.h"
 #include "tests/train/toy_run.h"

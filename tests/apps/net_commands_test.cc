@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "data/image.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/io/safetensors.h"
 #include "tests/support/compare.h"

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "engine/core/json_fields.h"
 #include "engine/study/job_state.h"
 #include "engine/train/trainer.h"
 #include "tests/support/browser.h"

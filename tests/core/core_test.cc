@@ -4,8 +4,8 @@
 #include <numeric>
 #include <set>
 
-#include "engine/core/fields.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/core/random.h"
 

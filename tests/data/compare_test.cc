@@ -10,6 +10,7 @@
 #include "data/split.h"
 #include "data/stats.h"
 #include "data/verify.h"
+#include "engine/core/json_fields.h"
 #include "tests/data/sample_store.h"
 #include "tests/support/command.h"
 

@@ -14,6 +14,7 @@
 #include "data/lmdb.h"
 #include "data/store.h"
 #include "data/verify.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "tests/data/sample_store.h"
 #include "tests/support/command.h"

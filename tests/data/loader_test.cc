@@ -9,6 +9,7 @@
 #include <set>
 
 #include "data/store.h"
+#include "engine/core/json_fields.h"
 #include "tests/data/sample_store.h"
 
 namespace fovea {

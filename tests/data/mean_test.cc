@@ -7,6 +7,7 @@
 
 #include "data/blob_proto.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "tests/data/sample_store.h"
 

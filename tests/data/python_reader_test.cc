@@ -8,6 +8,7 @@
 #include "data/store.h"
 #include "data/verify.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "tests/data/sample_store.h"
 
 namespace fovea {

@@ -13,6 +13,7 @@
 #include "data/store.h"
 #include "data/writer.h"
 #include "engine/core/error.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/random.h"
 
 namespace fovea {

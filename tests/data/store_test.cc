@@ -9,6 +9,7 @@
 #include "data/verify.h"
 #include "engine/core/crc32c.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/random.h"
 #include "tests/data/sample_store.h"
 

@@ -11,6 +11,7 @@
 
 #include "data/image.h"
 #include "data/synth_face.h"
+#include "engine/core/error.h"
 #include "engine/core/file.h"
 
 namespace fovea::synth {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 
 namespace fovea {

@@ -1,5 +1,6 @@
 // Caffe's nets as Fovea's JSON: what is written reads back as the same net, in every phase.
 #include "engine/graph/caffe_import.h"
+#include "engine/core/json_fields.h"
 
 #include <gtest/gtest.h>
 

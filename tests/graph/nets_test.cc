@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/graph/graph.h"
 #include "engine/graph/prototxt.h"
 

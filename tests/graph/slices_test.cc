@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "engine/core/json_fields.h"
 #include "engine/graph/executor.h"
 #include "engine/graph/net_json.h"
 #include "engine/train/filler.h"

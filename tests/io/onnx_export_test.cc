@@ -1,6 +1,7 @@
 // ONNX models: their structure read back from the bytes, pooling against Caffe's windows, and whole
 // nets in onnxruntime where it is at hand.
 #include "engine/io/onnx_export.h"
+#include "engine/core/json_fields.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,5 @@
 #include "engine/relevance/lab/randomization.h"
+#include "engine/core/json_fields.h"
 
 #include <gtest/gtest.h>
 

@@ -6,6 +6,7 @@
 
 #include "engine/backend/registry.h"
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/relevance/analyzer.h"
 #include "tests/support/compare.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/core/json_fields.h"
 #include "engine/graph/net_json.h"
 #include "engine/relevance/analyzer.h"
 #include "engine/relevance/repeat.h"

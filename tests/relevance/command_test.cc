@@ -5,6 +5,7 @@
 
 #include "data/image.h"
 #include "data/mean.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "tests/relevance/relevance_command.h"
 #include "tests/support/compare.h"

@@ -1,5 +1,6 @@
 // `fovea relevance average`, `gallery` and `evaluate` as processes, and the scales of pictures.
 #include "data/image.h"
+#include "engine/core/json_fields.h"
 #include "tests/relevance/relevance_command.h"
 #include "tests/support/browser.h"
 #include "tests/support/compare.h"

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/study/job_lock.h"
 #include "engine/study/job_state.h"
 #include "engine/study/model_name.h"

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/graph/caffe_net.h"
 #include "tests/support/compare.h"

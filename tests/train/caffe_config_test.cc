@@ -1,5 +1,6 @@
 // Caffe's solver files as training configs.
 #include "engine/train/caffe_config.h"
+#include "engine/core/json_fields.h"
 
 #include <gtest/gtest.h>
 

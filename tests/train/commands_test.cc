@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "engine/core/json_fields.h"
 #include "engine/io/safetensors.h"
 #include "engine/train/trainer.h"
 #include "tests/train/toy_run.h"

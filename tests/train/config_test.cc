@@ -1,5 +1,6 @@
 // Training configs: inheritance, settings, and mistakes that are found before anything runs.
 #include "engine/train/config.h"
+#include "engine/core/json_fields.h"
 
 #include <gtest/gtest.h>
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "engine/core/json_fields.h"
 #include "engine/io/safetensors.h"
 #include "engine/train/best.h"
 #include "engine/train/snapshots.h"

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <thread>
 
+#include "engine/core/json_fields.h"
 #include "engine/train/trainer.h"
 #include "tests/train/toy_run.h"
 

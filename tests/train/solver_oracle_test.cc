@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/train/solver.h"
 #include "tests/support/compare.h"

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/train/config.h"
 #include "tests/data/sample_store.h"
 #include "tests/support/command.h"

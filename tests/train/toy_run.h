@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "tests/data/sample_store.h"
 #include "tests/support/command.h"
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/core/file.h"
+#include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/io/caffemodel.h"
 #include "engine/io/weights.h"
