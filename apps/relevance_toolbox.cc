@@ -4,18 +4,16 @@
 #include <cmath>
 #include <filesystem>
 #include <numeric>
-#include <optional>
 #include <sstream>
 
 #include "apps/common.h"
 #include "apps/progress.h"
 #include "apps/resolve.h"
+#include "apps/toolbox_config.h"
 #include "data/colormap.h"
-#include "data/mean.h"
 #include "data/picture.h"
 #include "data/resize.h"
 #include "engine/core/file.h"
-#include "engine/core/json_fields.h"
 #include "engine/io/weights.h"
 #include "engine/relevance/analyzer.h"
 
@@ -23,141 +21,6 @@ namespace fovea::apps {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Config {
-  std::string param_file, model_file, mean_file, synsetfile, standalone_outpath,
-      standalone_rootpath;
-  int use_mean_file_asbinaryprotoblob = 1, lastlayerindex = -2, firstlayerindex = 0, numclasses = 0,
-      baseimgsize = 0, relpropformulatype = 0,
-      auxiliaryvariable_maxlayerindexforflatdistinconv = -1;
-  float epsstab = 0, alphabeta_beta = 0;
-
-  template <class Self, class V>
-  static void visit(Self& c, V&& v) {
-    v("param_file", c.param_file), v("model_file", c.model_file), v("mean_file", c.mean_file),
-        v("synsetfile", c.synsetfile),
-        v("use_mean_file_asbinaryprotoblob", c.use_mean_file_asbinaryprotoblob),
-        v("lastlayerindex", c.lastlayerindex), v("firstlayerindex", c.firstlayerindex),
-        v("numclasses", c.numclasses), v("baseimgsize", c.baseimgsize),
-        v("standalone_outpath", c.standalone_outpath),
-        v("standalone_rootpath", c.standalone_rootpath), v("epsstab", c.epsstab),
-        v("alphabeta_beta", c.alphabeta_beta), v("relpropformulatype", c.relpropformulatype),
-        v("auxiliaryvariable_maxlayerindexforflatdistinconv",
-          c.auxiliaryvariable_maxlayerindexforflatdistinconv);
-  }
-};
-constexpr std::string_view kOptional = "auxiliaryvariable_maxlayerindexforflatdistinconv";
-
-std::vector<std::string> words_of(const std::string& line) {
-  std::istringstream stream(line);
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
-}
-
-bool is_name(const std::string& word) {
-  return std::ranges::all_of(word, [](unsigned char c) { return std::isalnum(c) || c == '_'; }) &&
-         !std::isdigit(static_cast<unsigned char>(word[0]));
-}
-
-// The value as the JSON that the field's type asks for.
-template <class T>
-void read_value(const std::string& text, T& field, const std::string& where) {
-  if constexpr (std::is_same_v<T, std::string>) {
-    field = text;
-  } else {
-    const Json json = Json::parse(text, nullptr, false);
-    read_json(json.is_discarded() ? Json(text) : json, field, where);
-  }
-}
-
-Config read_config(const std::string& file) {
-  std::istringstream stream(read_file(file));
-  Config config;
-  std::vector<std::string> seen;
-  std::string line;
-  for (int number = 1; std::getline(stream, line); ++number) {
-    const std::vector<std::string> words = words_of(line);
-    if (words.size() != 1 || !is_name(words[0])) continue;
-    const std::string where = str(file, ":", number, ": ", words[0]);
-    require(std::ranges::find(seen, words[0]) == seen.end(), "key given twice in ", where);
-    const bool more = static_cast<bool>(std::getline(stream, line));
-    ++number;
-    const std::vector<std::string> value = more ? words_of(line) : std::vector<std::string>{};
-    bool known = false;
-    visit_fields(config, [&](std::string_view name, auto& field) {
-      if (name != words[0]) return;
-      known = true;
-      require(!value.empty(), "no value in ", where, ", expected it on the next line");
-      read_value(value[0], field, where);
-    });
-    require(known, "unknown key in ", file, ":", number - 1, ": '", words[0], "'",
-            did_you_mean(words[0], field_names<Config>()));
-    seen.push_back(words[0]);
-  }
-  for (const std::string& name : field_names<Config>()) {
-    require(name == kOptional || std::ranges::find(seen, name) != seen.end(), "missing key in ",
-            file, ": ", name);
-  }
-  return config;
-}
-
-struct ListedImage {
-  std::string path;  // ROOT/path
-  int kind = -1;     // class, -1 or -2
-};
-
-std::vector<ListedImage> read_list(const std::string& file, const std::string& root) {
-  std::istringstream stream(read_file(file));
-  std::vector<ListedImage> images;
-  std::string line;
-  for (int number = 1; std::getline(stream, line); ++number) {
-    const std::vector<std::string> words = words_of(line);
-    if (words.empty()) continue;
-    ListedImage image;
-    require(words.size() == 2, "wrong line in ", file, ":", number, ": '", line,
-            "', expected PATH CLASS");
-    read_value(words[1], image.kind, str(file, ":", number));
-    require(image.kind >= -2, "wrong class in ", file, ":", number, ": ", image.kind,
-            ", expected -2, -1 or a class");
-    image.path = root + "/" + words[0];
-    images.push_back(std::move(image));
-  }
-  require(!images.empty(), "no image in ", file);
-  return images;
-}
-
-// (3, H, W), blue green red.
-Tensor<float> read_toolbox_mean(const Config& config) {
-  const int kind = config.use_mean_file_asbinaryprotoblob;
-  require(kind >= 0 && kind <= 2, "wrong value for use_mean_file_asbinaryprotoblob: ", kind,
-          ", expected 0 (text), 1 (blue green red) or 2 (red green blue)");
-  if (kind > 0) {
-    Tensor<float> mean = read_mean(config.mean_file);
-    require(mean.shape[0] == 3, "wrong mean image in ", config.mean_file, ": ", mean.shape,
-            ", expected three channels");
-    const auto plane = mean.shape[1] * mean.shape[2];
-    if (kind == 2)
-      std::swap_ranges(mean.values.begin(), mean.values.begin() + plane,
-                       mean.values.begin() + 2 * plane);
-    return mean;
-  }
-  // Text: channels, rows, columns, then the values of each channel column by column.
-  std::istringstream stream(read_file(config.mean_file));
-  std::int64_t channels = 0, rows = 0, columns = 0;
-  stream >> channels >> rows >> columns;
-  require(stream && channels == 3 && rows > 0 && columns > 0 && rows <= 32768 && columns <= 32768,
-          "wrong mean image in ", config.mean_file, ", expected '3 ROWS COLUMNS' and the values");
-  Tensor<float> mean({channels, rows, columns});
-  for (std::int64_t c = 0; c < channels; ++c) {
-    for (std::int64_t w = 0; w < columns; ++w) {
-      for (std::int64_t h = 0; h < rows; ++h)
-        stream >> mean.values[static_cast<std::size_t>((c * rows + h) * columns + w)];
-    }
-  }
-  require(static_cast<bool>(stream), "truncated mean image in ", config.mean_file);
-  return mean;
-}
 
 // The longer side becomes `side`.
 Image resized_to(const Image& image, int side) {
@@ -179,7 +42,7 @@ struct AxisWindow {
 class ToolboxRun {
  public:
   ToolboxRun(const ToolboxArguments& a, bool group_bias)
-      : a_(a), config_(read_config(a.config)), mean_(read_toolbox_mean(config_)) {
+      : a_(a), config_(read_toolbox_config(a.config)), mean_(read_toolbox_mean(config_)) {
     const NetDefinition net = load_net(config_.param_file);
     const Shape& input = net.inputs[0].shape;
     require(input.c() == 3 && input.h() == input.w(), "wrong input of net ", config_.param_file,
@@ -195,7 +58,7 @@ class ToolboxRun {
     analyzer_->weights_changed();
   }
 
-  void run(const std::vector<ListedImage>& images) {
+  void run(const std::vector<ToolboxImage>& images) {
     const TensorView<float> input =
         analyzer_->executor().input(analyzer_->executor().graph().tensors[0].blob);
     Progress progress("relevance");
@@ -270,7 +133,7 @@ class ToolboxRun {
   }
 
   // Fills one image of the net's input, blue green red; returns what was seen.
-  Image load(const ListedImage& listed, const Tensor<float>& mean, float* input) const {
+  Image load(const ToolboxImage& listed, const Tensor<float>& mean, float* input) const {
     const Image image = resized_to(read_image(listed.path), config_.baseimgsize);
     const bool upright = image.height > image.width;
     const AxisWindow rows = along(image.height, upright), columns = along(image.width, !upright);
@@ -292,7 +155,7 @@ class ToolboxRun {
     return seen;
   }
 
-  void run_batch(std::span<const ListedImage> images, TensorView<float> input) {
+  void run_batch(std::span<const ToolboxImage> images, TensorView<float> input) {
     const Tensor<float> mean = window_of_mean();
     const std::int64_t size = input.shape.count_from(1);
     std::fill_n(input.data, input.count(), 0.0F);
@@ -328,7 +191,8 @@ class ToolboxRun {
     return order;
   }
 
-  static std::vector<StartUnit> starts_of(const ListedImage& image, const std::vector<int>& order) {
+  static std::vector<StartUnit> starts_of(const ToolboxImage& image,
+                                          const std::vector<int>& order) {
     if (image.kind >= 0) return {{.unit = image.kind}};
     std::vector<StartUnit> starts;
     const std::size_t count = image.kind == -2 ? std::min<std::size_t>(5, order.size()) : 1;
@@ -336,7 +200,7 @@ class ToolboxRun {
     return starts;
   }
 
-  void write(const ListedImage& image, const Image& seen, const std::vector<int>& order,
+  void write(const ToolboxImage& image, const Image& seen, const std::vector<int>& order,
              std::span<const float> scores, TensorView<const float> relevance) const {
     const std::size_t at = image.path.find(config_.standalone_rootpath);
     require(at != std::string::npos, "image ", image.path, " does not lie under '",
@@ -372,7 +236,7 @@ class ToolboxRun {
   }
 
   const ToolboxArguments& a_;
-  Config config_;
+  ToolboxConfig config_;
   Tensor<float> mean_;
   int side_ = 0;
   std::unique_ptr<Analyzer> analyzer_;
@@ -391,7 +255,7 @@ void run_toolbox_config(const ToolboxArguments& a, const std::vector<std::string
                         bool group_bias) {
   if (operands.size() != 2)
     throw CLI::ValidationError("--lrp-toolbox-config", "expected CONFIG LIST ROOT");
-  const std::vector<ListedImage> images = read_list(operands[0], operands[1]);
+  const std::vector<ToolboxImage> images = read_toolbox_list(operands[0], operands[1]);
   ToolboxRun(a, group_bias).run(images);
 }
 
