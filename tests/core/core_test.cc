@@ -8,6 +8,7 @@
 #include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/core/random.h"
+#include "tests/support/message_of.h"
 
 namespace fovea {
 namespace {
@@ -30,15 +31,6 @@ template <>
 inline constexpr EnumTable<Mode, 2> enum_names<Mode>{
     {{"max", Mode::kMax}, {"average", Mode::kAverage}}};
 namespace {
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 // Known-answer vectors of the Random123 distribution (philox4x32, 10 rounds).
 TEST(Philox, GivesThePublishedVectors) {

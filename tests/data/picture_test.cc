@@ -7,6 +7,7 @@
 
 #include "data/small_text.h"
 #include "engine/core/error.h"
+#include "tests/support/message_of.h"
 
 namespace fovea {
 namespace {
@@ -21,15 +22,6 @@ Rgb color_of(std::string_view map, float value) {
 Rgb pixel(const Image& image, int y, int x) {
   const std::uint8_t* p = image.pixels.data() + 3 * (y * image.width + x);
   return {p[0], p[1], p[2]};
-}
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 // Values at -1, -0.5, 0, 0.5, 1 from the study's script and from Matplotlib.

@@ -13,6 +13,7 @@
 #include "data/synth_face.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
+#include "tests/support/message_of.h"
 
 namespace fovea::synth {
 namespace {
@@ -51,15 +52,6 @@ std::vector<std::vector<std::string>> rows_of(const fs::path& file) {
     for (std::string field; std::getline(fields, field, '\t');) row.push_back(field);
   }
   return rows;
-}
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 constexpr Options kSmall{.count = 64, .size = 32, .folds = 2, .seed = 7, .threads = 2};

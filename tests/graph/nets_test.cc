@@ -8,6 +8,7 @@
 #include "engine/core/json_fields.h"
 #include "engine/graph/graph.h"
 #include "engine/graph/prototxt.h"
+#include "tests/support/message_of.h"
 
 namespace fovea {
 namespace {
@@ -16,15 +17,6 @@ namespace fs = std::filesystem;
 
 const fs::path kNets = fs::path(FOVEA_SOURCE_DIR) / "nets";
 const fs::path kStudy = fs::path(FOVEA_ORACLE).parent_path() / "study" / "model_definitions";
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 std::int64_t parameter_count(const Graph& graph) {
   std::int64_t sum = 0;
