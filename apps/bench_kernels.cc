@@ -1,10 +1,12 @@
 // `fovea bench kernels`: every step of the nets by itself, beside what the device could do.
 #include <omp.h>
 
+#include <algorithm>
 #include <ctime>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
+#include <regex>
 
 #include "apps/common.h"
 #include "apps/resolve.h"
@@ -18,7 +20,8 @@ namespace fovea::apps {
 namespace {
 
 struct Arguments {
-  std::string nets = "adiencenet,caffenet,googlenet,vgg16", mode = "train", filter = "*";
+  std::string nets = "adiencenet,caffenet,googlenet,vgg16", mode = "train", filter,
+              against = "library";
   std::int64_t batch = 0;
   int runs = 20;
   bool warm = false;
@@ -54,7 +57,8 @@ void print_header(const DevicePeaks& peaks) {
             << std::left << std::setw(42) << "step" << std::setw(9) << "pass" << std::setw(24)
             << "implementation" << std::right << std::setw(10) << "ms" << std::setw(10) << "spread"
             << std::setw(11) << "TFLOP/s" << std::setw(8) << "share" << std::setw(9) << "GB/s"
-            << std::setw(8) << "share" << '\n';
+            << std::setw(8) << "share"
+            << "  against\n";
 }
 
 // Rates and shares of the peak beside a timing; zero where there is nothing to say.
@@ -79,30 +83,67 @@ void print_timing(const std::string& net, const Json& t) {
             << std::setw(11) << 1e-12 * number("flop_per_s") << std::setprecision(0) << std::setw(6)
             << 100 * number("share_of_flops") << " %" << std::setw(9)
             << 1e-9 * number("bytes_per_s") << std::setw(6) << 100 * number("share_of_copy")
-            << " %\n"
-            << std::flush;
+            << " %";
+  if (const auto other = t.find("against"); other != t.end())
+    std::cout << "  " << std::setprecision(2) << (*other)["ratio"].get<double>() << " x "
+              << (*other)["implementation"].get<std::string>();
+  std::cout << std::endl;
 }
 
-Json bench_one(const Arguments& a, const std::string& net, const DevicePeaks& peaks) {
-  const bool train = a.mode == "train";
-  const std::int64_t batch = a.batch > 0 ? a.batch : study_batch(net);
+// The wanted steps of a net on the implementations of `engine`.
+std::vector<StepTiming> bench_engine(const Graph& graph, EngineChoice engine, bool train,
+                                     const StepBenchOptions& options) {
   ExecutorOptions execution = resolve_execution();
-  execution.training = train;
-  Executor executor(
-      build_graph(load_net(resolve_net(net),
-                           {.phase = train ? Phase::kTrain : Phase::kDeploy, .batch = batch})),
-      execution);
+  execution.training = train, execution.engine = engine;
+  Executor executor(graph, execution);
   fill_params(executor, common().seed);
   const TensorView<float> x = executor.input("data");
   for (std::int64_t i = 0; i < x.count(); ++i) x.data[i] = static_cast<float>(i * 31 % 255) - 127;
+  return bench_steps(executor, options);
+}
+
+// What another engine made of the same step; nothing where it has no such step or the same code.
+void add_other(Json& step, std::span<const StepTiming> others) {
+  const auto other = std::ranges::find_if(others, [&](const StepTiming& t) {
+    return t.step == step["step"] && t.pass == step["pass"];
+  });
+  if (other == others.end() || other->implementation == step["implementation"]) return;
+  step["against"] = {{"implementation", other->implementation},
+                     {"median_s", other->median_s},
+                     {"ratio", other->median_s / step["median_s"].get<double>()}};
+}
+
+Json bench_one(const Arguments& a, const std::string& net, const DevicePeaks& peaks,
+               const std::function<bool(const std::string&)>& wanted) {
+  const bool train = a.mode == "train";
+  const std::int64_t batch = a.batch > 0 ? a.batch : study_batch(net);
+  const Graph graph = build_graph(load_net(
+      resolve_net(net), {.phase = train ? Phase::kTrain : Phase::kDeploy, .batch = batch}));
+  StepBenchOptions options{.runs = a.runs, .cold = !a.warm, .wanted = wanted, .found = {}};
+  std::vector<StepTiming> others;
+  if (a.against != "none") {
+    EngineChoice engine{};
+    read_json(Json(a.against), engine, "--against");
+    others = bench_engine(graph, engine, train, options);
+  }
   Json steps = Json::array();
-  StepBenchOptions options{.runs = a.runs, .cold = !a.warm, .steps = a.filter, .found = {}};
   options.found = [&](const StepTiming& timing) {
     steps.push_back(timing_json(timing, peaks));
+    add_other(steps.back(), others);
     if (!common().json) print_timing(net, steps.back());
   };
-  (void)bench_steps(executor, options);
+  (void)bench_engine(graph, resolve_execution().engine, train, options);
   return {{"net", net}, {"mode", a.mode}, {"batch", batch}, {"steps", steps}};
+}
+
+std::function<bool(const std::string&)> filter_of(const Arguments& a) {
+  try {
+    return [expression = std::regex(a.filter)](const std::string& step) {
+      return std::regex_search(step, expression);
+    };
+  } catch (const std::regex_error&) {
+    throw Error(str("wrong value for --filter: '", a.filter, "', expected a regular expression"));
+  }
 }
 
 void run(const Arguments& a) {
@@ -113,10 +154,11 @@ void run(const Arguments& a) {
                  {"peak_flop_per_s", peaks.flop_per_s},
                  {"caches", a.warm ? "warm" : "cold"},
                  {"nets", Json::array()}};
+  const std::function<bool(const std::string&)> wanted = filter_of(a);
   if (!common().json) print_header(peaks);
   std::size_t count = 0;
   for (const std::string& net : split_list(a.nets)) {
-    result["nets"].push_back(bench_one(a, net, peaks));
+    result["nets"].push_back(bench_one(a, net, peaks, wanted));
     count += result["nets"].back()["steps"].size();
   }
   require(count > 0, "wrong value for --filter: '", a.filter, "' matches no step of ", a.nets);
@@ -130,8 +172,7 @@ void add_bench_kernels_command(CLI::App& bench) {
   CLI::App* c = bench.add_subcommand("kernels", "every step of the nets by itself");
   c->add_option("--nets", a->nets, "names in nets/ or files, comma separated")
       ->capture_default_str();
-  c->add_option("--filter", a->filter, "only steps of this name, with * and ?")
-      ->capture_default_str();
+  c->add_option("--filter", a->filter, "only steps whose name matches this regular expression");
   c->add_option("--mode", a->mode, "forward | train (forward and backward)")
       ->check(CLI::IsMember({"forward", "train"}))
       ->capture_default_str();
@@ -141,8 +182,11 @@ void add_bench_kernels_command(CLI::App& bench) {
   c->add_option("--runs", a->runs, "timed runs of each step")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
+  c->add_option("--against", a->against, "time the same steps by another engine, too")
+      ->check(CLI::IsMember({"library", "own", "ordered", "auto", "none"}))
+      ->capture_default_str();
   c->add_flag("--warm", a->warm, "leave caches as the run before left them");
-  c->footer("Example: fovea bench kernels --nets caffenet --filter 'conv*' --json > now.json");
+  c->footer("Example: fovea bench kernels --nets caffenet --filter '^conv' --json > now.json");
   c->callback([a] { run(*a); });
 }
 

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "engine/backend/registry.h"
-#include "engine/core/pattern.h"
 
 namespace fovea {
 namespace {
@@ -18,8 +17,8 @@ std::string problem_of(const Graph& graph, const Node& node) {
   const Shape& x = graph.tensors[static_cast<std::size_t>(node.bottoms[0])].shape;
   if (const auto* p = std::get_if<ConvolutionParams>(&node.op))
     return str(x.n(), " ", x.c(), " ", x.h(), " ", x.w(), "  ", p->outputs, " ", p->kernel[0], " ",
-               p->kernel[1], "  ", p->stride[0], " ", p->stride[1], "  ", p->pad[0], " ",
-               p->pad[1], "  ", p->groups);
+               p->kernel[1], "  ", p->stride[0], " ", p->stride[1], "  ", p->pad[0], " ", p->pad[1],
+               "  ", p->groups);
   if (const auto* p = std::get_if<InnerProductParams>(&node.op))
     return str(x.n(), " ", x.count_from(1), " 1 1  ", p->outputs, " 1 1  1 1  0 0  1");
   return "";
@@ -46,9 +45,9 @@ class StepBench {
     }
     executor_.forward();
     const std::vector<float> after = executor_.tensor(last).values;
-    require(std::memcmp(before.data(), after.data(), before.size() * sizeof(float)) == 0,
-            "net ", executor_.graph().name, ": its result changed while it was timed, from ",
-            before[0], "... to ", after[0], "...");
+    require(std::memcmp(before.data(), after.data(), before.size() * sizeof(float)) == 0, "net ",
+            executor_.graph().name, ": its result changed while it was timed, from ", before[0],
+            "... to ", after[0], "...");
     return std::move(timings_);
   }
 
@@ -56,7 +55,7 @@ class StepBench {
   void time(std::size_t s, const char* pass, const std::function<void()>& work) {
     const StepInfo& step = steps_[s];
     if (step.alias) return;
-    if (!matches(options_.steps, step.label)) return work();
+    if (options_.wanted && !options_.wanted(step.label)) return work();
     std::vector<double> seconds = executor_.device().time(work, options_.runs, options_.cold);
     const bool forward = std::string_view(pass) == "forward";
     StepTiming timing{.step = step.label,
@@ -70,13 +69,12 @@ class StepBench {
     if (step.node >= 0) {
       const Graph& graph = executor_.graph();
       const Node& node = graph.nodes[static_cast<std::size_t>(step.node)];
-      const bool data =
-          graph.tensors[static_cast<std::size_t>(node.bottoms[0])].producer >= 0;
+      const bool data = graph.tensors[static_cast<std::size_t>(node.bottoms[0])].producer >= 0;
       timing.op = op_type_name(node.op);
       timing.problem = problem_of(graph, node);
       timing.data = data;
-      timing.flop = 2 * static_cast<double>(multiply_accumulates(graph, node)) *
-                    (forward || !data ? 1 : 2);
+      timing.flop =
+          2 * static_cast<double>(multiply_accumulates(graph, node)) * (forward || !data ? 1 : 2);
     }
     if (options_.found) options_.found(timing);
     timings_.push_back(std::move(timing));

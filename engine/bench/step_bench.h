@@ -12,12 +12,13 @@ namespace fovea {
 // What one device is capable of, measured: 0 where it was not.
 struct DevicePeaks {
   double copy_bytes_per_s = 0;  // a large copy, bytes read plus bytes written
-  double flop_per_s = 0;        // fused multiply-adds (two each) of the precision, on registers alone
+  double flop_per_s = 0;  // fused multiply-adds (two each) of the precision, on registers alone
 };
 [[nodiscard]] DevicePeaks measure_peaks(Device& device, Precision precision);
 
 struct StepTiming {
-  std::string step, op, pass, implementation;  // "conv1+relu1", "convolution", "forward" | "backward"
+  std::string step, op, pass,
+      implementation;  // "conv1+relu1", "convolution", "forward" | "backward"
   // Of linear layers: "50 3 227 227  96 7 7  4 4  0 0  1", the N C H W of the data, K R S of the
   // filters, strides, padding, groups; "" of others. `data`: backward writes the data's gradient.
   std::string problem;
@@ -38,14 +39,14 @@ struct StepTiming {
 
 struct StepBenchOptions {
   int runs = 20;
-  bool cold = true;                            // caches are overwritten in front of every run
-  std::string steps = "*";                     // names, with * and ?
-  std::function<void(const StepTiming&)> found;  // as they come; may be empty
+  bool cold = true;                                // caches are overwritten in front of every run
+  std::function<bool(const std::string&)> wanted;  // by the step's name; empty: all
+  std::function<void(const StepTiming&)> found;    // as they come; may be empty
 };
 
 // In the order of execution: forward, then backward in reverse where the executor trains. Steps
-// without work (aliases) and those that change labels alone are left out. Afterwards a whole pass is
-// run again: Error when the last tensor is not bit for bit what it was in front of the timing.
+// without work (aliases) and those that change labels alone are left out. Afterwards a whole pass
+// is run again: Error when the last tensor is not bit for bit what it was in front of the timing.
 [[nodiscard]] std::vector<StepTiming> bench_steps(Executor& executor,
                                                   const StepBenchOptions& options);
 

@@ -70,12 +70,28 @@ TEST_F(BenchKernels, EveryStepIsTimedWithWhatItHasToDo) {
 }
 
 TEST_F(BenchKernels, AFilterChoosesSteps) {
-  const CommandResult result = run({"--filter", "pool", "--mode", "forward", "--warm", "--json"});
+  const CommandResult result = run({"--filter", "^po+l", "--mode", "forward", "--warm", "--json"});
   ASSERT_EQ(result.code, 0) << result.err;
   const Json steps = Json::parse(result.out)["nets"][0]["steps"];
   ASSERT_EQ(steps.size(), 1U);
   EXPECT_EQ(steps[0]["step"], "pool");
-  expect_mistake(run({"--filter", "nothing*"}), {"--filter", "nothing*", "toy.json"});
+  expect_mistake(run({"--filter", "nothing"}), {"--filter", "nothing", "toy.json"});
+  expect_mistake(run({"--filter", "(pool"}), {"--filter", "(pool", "regular expression"});
+}
+
+// Our own code has only its plain loops for this convolution.
+TEST_F(BenchKernels, StepsAreTimedBesideAnotherEngine) {
+  const std::vector<std::string> own{"--engine", "own",     "--mode", "forward",
+                                     "--filter", "conv|po", "--json"};
+  const CommandResult result = run(own);
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json steps = Json::parse(result.out)["nets"][0]["steps"];
+  ASSERT_EQ(steps.size(), 2U);
+  EXPECT_EQ(steps[0]["implementation"], "reference");
+  EXPECT_EQ(steps[0]["against"]["implementation"], "onednn:convolution");
+  EXPECT_NEAR(steps[0]["against"]["ratio"].get<double>() * steps[0]["median_s"].get<double>(),
+              steps[0]["against"]["median_s"].get<double>(), 1e-9);
+  EXPECT_FALSE(steps[1].contains("against")) << "pooling is ours in both";
 }
 
 TEST_F(BenchKernels, TheTableNamesStepsAndImplementations) {
@@ -89,7 +105,7 @@ TEST_F(BenchKernels, TheTableNamesStepsAndImplementations) {
 TEST_F(BenchKernels, RepeatingStepsDoesNotChangeAPass) {
   for (const std::string_view device : known_devices()) {
     Toy timed(graph(), device), plain(graph(), device);
-    (void)bench_steps(timed, {.runs = 2, .cold = false, .steps = "*", .found = {}});
+    (void)bench_steps(timed, {.runs = 2, .cold = false, .wanted = {}, .found = {}});
     plain.forward(), plain.backward();
     timed.forward(), timed.backward();
     for (std::size_t k = 0; k < plain.param_count(); ++k)
