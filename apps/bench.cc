@@ -8,12 +8,12 @@
 #include <iostream>
 #include <sstream>
 
+#include "apps/bench_inputs.h"
 #include "apps/common.h"
 #include "apps/median.h"
 #include "apps/resolve.h"
 #include "engine/backend/registry.h"
 #include "engine/core/json_fields.h"
-#include "engine/relevance/analyzer.h"
 #include "engine/train/filler.h"
 #include "engine/train/solver.h"
 
@@ -25,12 +25,6 @@ struct BenchArguments {
   std::int64_t batch = 1;
   double seconds = 5;
 };
-
-void fill_input(Executor& executor) {
-  const TensorView<float> x = executor.input("data");
-  for (std::int64_t i = 0; i < x.count(); ++i)
-    x.data[i] = static_cast<float>(i * 31 % 255) - 127.0F;
-}
 
 // What is measured: one call of `step` handles one batch, whose images the device already has.
 struct Subject {
@@ -52,7 +46,7 @@ Subject net_subject(const BenchArguments& a) {
   execution.training = train;
   const auto executor = std::make_shared<Executor>(std::move(graph), execution);
   fill_params(*executor, common().seed);
-  fill_input(*executor);
+  fill_bench_input(*executor);
   executor->forward();
   executor->keep_inputs();
   Subject subject{.step = [executor] { executor->forward(); },
@@ -70,21 +64,7 @@ Subject net_subject(const BenchArguments& a) {
 
 // Forward and a whole relevance walk from class 0 of every image.
 Subject relevance_subject(const BenchArguments& a) {
-  require(common().precision == "fp32", "no precision ", common().precision,
-          " for relevance, expected fp32");
-  const Graph graph =
-      build_graph(load_net(resolve_net(a.net), {.phase = Phase::kDeploy, .batch = a.batch}));
-  Shape image = graph.tensors[static_cast<std::size_t>(graph.inputs[0])].shape;
-  const auto analyzer = std::make_shared<Analyzer>(
-      graph,
-      AnalyzerOptions{.composite = load_composite(a.rule),
-                      .device = resolve_device(),
-                      .mean = Tensor<float>(Shape{image.c(), image.h(), image.w()}, 127.0F)});
-  fill_params(analyzer->executor(), common().seed);
-  analyzer->weights_changed();
-  fill_input(analyzer->executor());
-  analyzer->forward();
-  analyzer->executor().keep_inputs();
+  const std::shared_ptr<Analyzer> analyzer = bench_analyzer(a.net, a.batch, a.rule);
   const std::vector<int> targets(static_cast<std::size_t>(a.batch), 0);
   return {.step =
               [analyzer, targets] {

@@ -8,10 +8,11 @@
 #include <iostream>
 #include <regex>
 
+#include "apps/bench_inputs.h"
 #include "apps/common.h"
 #include "apps/resolve.h"
 #include "engine/backend/registry.h"
-#include "engine/bench/step_bench.h"
+#include "engine/bench/relevance_bench.h"
 #include "engine/core/json_fields.h"
 #include "engine/core/split_list.h"
 #include "engine/train/filler.h"
@@ -20,8 +21,8 @@ namespace fovea::apps {
 namespace {
 
 struct Arguments {
-  std::string nets = "adiencenet,caffenet,googlenet,vgg16", mode = "train", filter,
-              against = "library";
+  std::string nets = "adiencenet,caffenet,googlenet,vgg16", mode = "train", rule = "toolbox-100",
+              filter, against = "library";
   std::int64_t batch = 0;
   int runs = 20;
   bool warm = false;
@@ -54,11 +55,10 @@ Json environment(const Device& device) {
 void print_header(const DevicePeaks& peaks) {
   std::cout << std::fixed << std::setprecision(2) << "copy " << peaks.copy_bytes_per_s * 1e-9
             << " GB/s, arithmetic " << peaks.flop_per_s * 1e-12 << " TFLOP/s, measured now\n"
-            << std::left << std::setw(42) << "step" << std::setw(9) << "pass" << std::setw(24)
-            << "implementation" << std::right << std::setw(10) << "ms" << std::setw(10) << "spread"
-            << std::setw(11) << "TFLOP/s" << std::setw(8) << "share" << std::setw(9) << "GB/s"
-            << std::setw(8) << "share"
-            << "  against\n";
+            << std::left << std::setw(42) << "step" << std::setw(10) << "pass" << std::right
+            << std::setw(10) << "ms" << std::setw(10) << "spread" << std::setw(11) << "TFLOP/s"
+            << std::setw(8) << "share" << std::setw(9) << "GB/s" << std::setw(8) << "share"
+            << "  implementation; how many times as long another takes\n";
 }
 
 // Rates and shares of the peak beside a timing; zero where there is nothing to say.
@@ -76,16 +76,15 @@ void print_timing(const std::string& net, const Json& t) {
   const auto number = [&](const char* name) { return t.at(name).get<double>(); };
   const double spread = (number("max_s") - number("min_s")) / number("median_s");
   std::cout << std::left << std::setw(42) << net + "/" + t["step"].get<std::string>()
-            << std::setw(9) << t["pass"].get<std::string>() << std::setw(24)
-            << t["implementation"].get<std::string>() << std::right << std::fixed
+            << std::setw(10) << t["pass"].get<std::string>() << std::right << std::fixed
             << std::setprecision(4) << std::setw(10) << 1e3 * number("median_s")
             << std::setprecision(0) << std::setw(8) << 100 * spread << " %" << std::setprecision(3)
             << std::setw(11) << 1e-12 * number("flop_per_s") << std::setprecision(0) << std::setw(6)
-            << 100 * number("share_of_flops") << " %" << std::setw(9)
-            << 1e-9 * number("bytes_per_s") << std::setw(6) << 100 * number("share_of_copy")
-            << " %";
+            << 100 * number("share_of_flops") << " %" << std::setprecision(1) << std::setw(9)
+            << 1e-9 * number("bytes_per_s") << std::setprecision(0) << std::setw(6)
+            << 100 * number("share_of_copy") << " %  " << t["implementation"].get<std::string>();
   if (const auto other = t.find("against"); other != t.end())
-    std::cout << "  " << std::setprecision(2) << (*other)["ratio"].get<double>() << " x "
+    std::cout << "; " << std::setprecision(2) << (*other)["ratio"].get<double>() << " "
               << (*other)["implementation"].get<std::string>();
   std::cout << std::endl;
 }
@@ -97,8 +96,7 @@ std::vector<StepTiming> bench_engine(const Graph& graph, EngineChoice engine, bo
   execution.training = train, execution.engine = engine;
   Executor executor(graph, execution);
   fill_params(executor, common().seed);
-  const TensorView<float> x = executor.input("data");
-  for (std::int64_t i = 0; i < x.count(); ++i) x.data[i] = static_cast<float>(i * 31 % 255) - 127;
+  fill_bench_input(executor);
   return bench_steps(executor, options);
 }
 
@@ -113,27 +111,40 @@ void add_other(Json& step, std::span<const StepTiming> others) {
                      {"ratio", other->median_s / step["median_s"].get<double>()}};
 }
 
+// The wanted steps by --against.
+std::vector<StepTiming> bench_other(const Arguments& a, const Graph& graph, bool train,
+                                    const StepBenchOptions& options) {
+  if (a.against == "none") return {};
+  EngineChoice engine{};
+  read_json(Json(a.against), engine, "--against");
+  return bench_engine(graph, engine, train, options);
+}
+
 Json bench_one(const Arguments& a, const std::string& net, const DevicePeaks& peaks,
                const std::function<bool(const std::string&)>& wanted) {
-  const bool train = a.mode == "train";
   const std::int64_t batch = a.batch > 0 ? a.batch : study_batch(net);
-  const Graph graph = build_graph(load_net(
-      resolve_net(net), {.phase = train ? Phase::kTrain : Phase::kDeploy, .batch = batch}));
   StepBenchOptions options{.runs = a.runs, .cold = !a.warm, .wanted = wanted, .found = {}};
   std::vector<StepTiming> others;
-  if (a.against != "none") {
-    EngineChoice engine{};
-    read_json(Json(a.against), engine, "--against");
-    others = bench_engine(graph, engine, train, options);
-  }
   Json steps = Json::array();
-  options.found = [&](const StepTiming& timing) {
+  const auto found = [&](const StepTiming& timing) {
     steps.push_back(timing_json(timing, peaks));
     add_other(steps.back(), others);
     if (!common().json) print_timing(net, steps.back());
   };
-  (void)bench_engine(graph, resolve_execution().engine, train, options);
-  return {{"net", net}, {"mode", a.mode}, {"batch", batch}, {"steps", steps}};
+  if (a.mode == "relevance") {
+    options.found = found;
+    (void)bench_walk(*bench_analyzer(net, batch, a.rule), options);
+  } else {
+    const bool train = a.mode == "train";
+    const Graph graph = build_graph(load_net(
+        resolve_net(net), {.phase = train ? Phase::kTrain : Phase::kDeploy, .batch = batch}));
+    others = bench_other(a, graph, train, options);
+    options.found = found;
+    (void)bench_engine(graph, resolve_execution().engine, train, options);
+  }
+  Json result = {{"net", net}, {"mode", a.mode}, {"batch", batch}, {"steps", steps}};
+  if (a.mode == "relevance") result["rule"] = a.rule;
+  return result;
 }
 
 std::function<bool(const std::string&)> filter_of(const Arguments& a) {
@@ -173,9 +184,10 @@ void add_bench_kernels_command(CLI::App& bench) {
   c->add_option("--nets", a->nets, "names in nets/ or files, comma separated")
       ->capture_default_str();
   c->add_option("--filter", a->filter, "only steps whose name matches this regular expression");
-  c->add_option("--mode", a->mode, "forward | train (forward and backward)")
-      ->check(CLI::IsMember({"forward", "train"}))
+  c->add_option("--mode", a->mode, "forward | train (forward and backward) | relevance (a walk)")
+      ->check(CLI::IsMember({"forward", "train", "relevance"}))
       ->capture_default_str();
+  c->add_option("--rule", a->rule, "rule of --mode relevance")->capture_default_str();
   c->add_option("--batch", a->batch, "images at once; 0: as the study trains (50, 50, 32, 10)")
       ->check(CLI::Range(0, 65536))
       ->capture_default_str();

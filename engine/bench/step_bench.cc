@@ -8,22 +8,6 @@
 namespace fovea {
 namespace {
 
-double median(std::vector<double>& values) {
-  std::ranges::nth_element(values, values.begin() + std::ssize(values) / 2);
-  return values[values.size() / 2];
-}
-
-std::string problem_of(const Graph& graph, const Node& node) {
-  const Shape& x = graph.tensors[static_cast<std::size_t>(node.bottoms[0])].shape;
-  if (const auto* p = std::get_if<ConvolutionParams>(&node.op))
-    return str(x.n(), " ", x.c(), " ", x.h(), " ", x.w(), "  ", p->outputs, " ", p->kernel[0], " ",
-               p->kernel[1], "  ", p->stride[0], " ", p->stride[1], "  ", p->pad[0], " ", p->pad[1],
-               "  ", p->groups);
-  if (const auto* p = std::get_if<InnerProductParams>(&node.op))
-    return str(x.n(), " ", x.count_from(1), " 1 1  ", p->outputs, " 1 1  1 1  0 0  1");
-  return "";
-}
-
 class StepBench {
  public:
   StepBench(Executor& executor, const StepBenchOptions& options)
@@ -56,16 +40,11 @@ class StepBench {
     const StepInfo& step = steps_[s];
     if (step.alias) return;
     if (options_.wanted && !options_.wanted(step.label)) return work();
-    std::vector<double> seconds = executor_.device().time(work, options_.runs, options_.cold);
+    StepTiming timing = timing_of(executor_.device().time(work, options_.runs, options_.cold));
     const bool forward = std::string_view(pass) == "forward";
-    StepTiming timing{.step = step.label,
-                      .op = "reorder",
-                      .pass = pass,
-                      .implementation = step.implementation,
-                      .median_s = median(seconds),
-                      .min_s = *std::ranges::min_element(seconds),
-                      .max_s = *std::ranges::max_element(seconds),
-                      .bytes = forward ? step.forward_bytes : step.backward_bytes};
+    timing.step = step.label, timing.op = "reorder", timing.pass = pass;
+    timing.implementation = step.implementation;
+    timing.bytes = forward ? step.forward_bytes : step.backward_bytes;
     if (step.node >= 0) {
       const Graph& graph = executor_.graph();
       const Node& node = graph.nodes[static_cast<std::size_t>(step.node)];
@@ -87,6 +66,23 @@ class StepBench {
 };
 
 }  // namespace
+
+StepTiming timing_of(std::vector<double> seconds) {
+  std::ranges::sort(seconds);
+  return {
+      .median_s = seconds[seconds.size() / 2], .min_s = seconds.front(), .max_s = seconds.back()};
+}
+
+std::string problem_of(const Graph& graph, const Node& node) {
+  const Shape& x = graph.tensors[static_cast<std::size_t>(node.bottoms[0])].shape;
+  if (const auto* p = std::get_if<ConvolutionParams>(&node.op))
+    return str(x.n(), " ", x.c(), " ", x.h(), " ", x.w(), "  ", p->outputs, " ", p->kernel[0], " ",
+               p->kernel[1], "  ", p->stride[0], " ", p->stride[1], "  ", p->pad[0], " ", p->pad[1],
+               "  ", p->groups);
+  if (const auto* p = std::get_if<InnerProductParams>(&node.op))
+    return str(x.n(), " ", x.count_from(1), " 1 1  ", p->outputs, " 1 1  1 1  0 0  1");
+  return "";
+}
 
 DevicePeaks measure_peaks(Device& device, Precision precision) {
   constexpr std::size_t kBytes = std::size_t{256} << 20;

@@ -18,7 +18,7 @@ struct DevicePeaks {
 
 struct StepTiming {
   std::string step, op, pass,
-      implementation;  // "conv1+relu1", "convolution", "forward" | "backward"
+      implementation;  // "conv1+relu1", "convolution", "forward" | "backward" | "relevance"
   // Of linear layers: "50 3 227 227  96 7 7  4 4  0 0  1", the N C H W of the data, K R S of the
   // filters, strides, padding, groups; "" of others. `data`: backward writes the data's gradient.
   std::string problem;
@@ -43,6 +43,11 @@ struct StepBenchOptions {
   std::function<bool(const std::string&)> wanted;  // by the step's name; empty: all
   std::function<void(const StepTiming&)> found;    // as they come; may be empty
 };
+
+// What the two benches share.
+[[nodiscard]] StepTiming timing_of(std::vector<double> seconds);
+// StepTiming::problem of a layer.
+[[nodiscard]] std::string problem_of(const Graph& graph, const Node& node);
 
 // In the order of execution: forward, then backward in reverse where the executor trains. Steps
 // without work (aliases) and those that change labels alone are left out. Afterwards a whole pass

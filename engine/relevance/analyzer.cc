@@ -70,6 +70,7 @@ struct Analyzer::Impl {
   std::vector<std::vector<ImageSums>> sums;  // per tensor, per image
   std::vector<LayerRelevance> layers;
   std::vector<std::string> warnings;
+  StepVisitor visitor;
 
   Impl(const Graph& full, const AnalyzerOptions& o)
       : options(o), bounds(input_bounds(o.mean, o.pixel_scale)) {
@@ -310,8 +311,16 @@ struct Analyzer::Impl {
       kernels->keep_channels(w.keep, relevance(node.tops[0]));
       kernels->sum_per_image(relevance(node.tops[0]), sums[static_cast<std::size_t>(node.tops[0])]);
     }
-    std::vector<AbsorbedSums> absorbed(images());
-    w.step->run(absorbed);
+    std::vector<AbsorbedSums> absorbed;
+    const auto work = [&] {
+      absorbed.assign(images(), {});
+      w.step->run(absorbed);
+    };
+    if (visitor && !w.step->passes()) {
+      visitor(node, w.step->describe(), work);
+    } else {
+      work();
+    }
     std::vector<StepSums> step(images());
     for (std::size_t n = 0; n < step.size(); ++n) step[n].absorbed = absorbed[n];
     const auto add = [&](int tensor, ImageSums StepSums::*side) {
@@ -436,6 +445,8 @@ void Analyzer::run_from(TensorView<const float> relevance) {
   upload_plain(impl_->device(), relevance, r);
   impl_->run();
 }
+
+void Analyzer::visit_steps(StepVisitor visitor) { impl_->visitor = std::move(visitor); }
 
 Tensor<float> Analyzer::input_relevance() const { return impl_->map(); }
 

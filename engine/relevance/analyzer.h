@@ -7,6 +7,7 @@
 // where it is negative. Composites may ask for 1 instead.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -76,6 +77,13 @@ class Analyzer {
   void run(std::span<const std::vector<StartUnit>> starts, std::optional<float> value = {});
   // From given relevance, of the shape of scores().
   void run_from(TensorView<const float> relevance);
+
+  // Called in place of every step of later walks that changes relevance, for timing: with the
+  // layer, what --explain says of it, and what runs it, which may be called more than once. Empty:
+  // no more.
+  using StepVisitor =
+      std::function<void(const Node&, const std::string& how, const std::function<void()>& step)>;
+  void visit_steps(StepVisitor visitor);
 
   // After run(): the map at the net's input blob, or at the bottom of layer `first`, as the
   // composite's MapRule makes it.

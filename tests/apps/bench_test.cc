@@ -94,6 +94,22 @@ TEST_F(BenchKernels, StepsAreTimedBesideAnotherEngine) {
   EXPECT_FALSE(steps[1].contains("against")) << "pooling is ours in both";
 }
 
+TEST_F(BenchKernels, StepsOfAWalkAreTimed) {
+  const CommandResult result = run({"--mode", "relevance", "--rule", "epsilon", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json found = Json::parse(result.out)["nets"][0];
+  EXPECT_EQ(found["rule"], "epsilon");
+  std::vector<std::string> names;
+  for (const Json& step : found["steps"]) {
+    names.push_back(step["step"]);
+    EXPECT_EQ(step["pass"], "relevance");
+    EXPECT_GT(step["median_s"], 0.0);
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"scores", "pool", "conv"}));
+  EXPECT_EQ(found["steps"][2]["flop"], 4.0 * 2 * 6 * 4 * 4 * 27);
+  expect_mistake(run({"--mode", "relevance", "--rule", "no-such-rule"}), {"no-such-rule"});
+}
+
 TEST_F(BenchKernels, TheTableNamesStepsAndImplementations) {
   const CommandResult result = run({});
   ASSERT_EQ(result.code, 0) << result.err;
