@@ -7,18 +7,19 @@ namespace {
 constexpr int kThreads = 256;
 
 __global__ void add_partials(const float* partial, int splits, Divisor partial_columns,
-                             Divisor padded, int channels, const GemmOutput out, int out_group,
-                             int bias_group) {
+                             Divisor line, Divisor pixel, const ColumnPadding padding,
+                             const GemmOutput out, int out_group, int bias_group) {
   const int at = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   const int group = static_cast<int>(blockIdx.y), groups = static_cast<int>(gridDim.y);
   const int count = out.rows * partial_columns.value();
   if (at >= count) return;
   const Quotient where = partial_columns.divide(at);
   int column = where.remainder;
-  if (padded.value() != channels) {
-    const Quotient tap = padded.divide(column);
-    if (tap.remainder >= channels) return;
-    column = tap.quotient * channels + tap.remainder;
+  if (padding.line != padding.own_line) {
+    const Quotient in_line = line.divide(column), in_pixel = pixel.divide(in_line.remainder);
+    const int own = in_pixel.quotient * padding.channels + in_pixel.remainder;
+    if (in_pixel.remainder >= padding.channels || own >= padding.own_line) return;
+    column = in_line.quotient * padding.own_line + own;
   }
   float sum = 0;
   for (int split = 0; split < splits; ++split)
@@ -36,7 +37,8 @@ void reduce_partials(Stream stream, const float* partial, std::int32_t partial_c
   dim3 grid = blocks_for(std::int64_t{out.rows} * partial_columns, kThreads);
   grid.y = static_cast<unsigned>(groups);
   launch<add_partials>(grid, dim3(kThreads), 0, stream, partial, splits, Divisor(partial_columns),
-                       Divisor(padding.padded), padding.channels, out, out_group, bias_group);
+                       Divisor(padding.line), Divisor(padding.pixel), padding, out, out_group,
+                       bias_group);
 }
 
 }  // namespace fovea::FOVEA_TARGET

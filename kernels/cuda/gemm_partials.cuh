@@ -10,10 +10,11 @@
 
 namespace fovea::FOVEA_TARGET {
 
-// Columns of `partial` that are (tap, channel) with channels padded in memory: the padding is left
-// out. padded == channels: columns are taken as they are.
+// What is padded in the columns of `partial`, and left out: they are lines of `line` columns, each
+// of pixels of `pixel` columns, of which the first `channels` count until a line has `own_line`.
+// line == own_line: columns are taken as they are.
 struct ColumnPadding {
-  std::int32_t padded = 1, channels = 1;
+  std::int32_t line = 1, own_line = 1, pixel = 1, channels = 1;
 };
 
 void reduce_partials(Stream stream, const float* partial, std::int32_t partial_columns,

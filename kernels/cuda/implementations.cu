@@ -5,8 +5,8 @@
 
 namespace fovea::FOVEA_TARGET {
 
-extern const Implementation kLinearBf16, kLinearTf32, kLinear, kPooling, kLrn, kRelu, kDropout,
-    kConcat, kSplit, kSoftmax, kSoftmaxLoss, kAccuracy;
+extern const Implementation kFirstLayerBf16, kFirstLayerTf32, kLinearBf16, kLinearTf32, kLinear,
+    kPooling, kLrn, kRelu, kDropout, kConcat, kSplit, kSoftmax, kSoftmaxLoss, kAccuracy;
 
 std::shared_ptr<Device> open_device(int index);
 std::unique_ptr<RelevanceKernels> make_relevance(Device& device);
@@ -14,8 +14,9 @@ std::unique_ptr<SgdKernels> make_sgd(Device& device, std::span<const SgdBlob> bl
 double measure_peak_flops(Device& device, Precision precision);
 
 Target target() {
-  return {.implementations = {&kLinearBf16, &kLinearTf32, &kLinear, &kPooling, &kLrn, &kRelu,
-                              &kDropout, &kConcat, &kSplit, &kSoftmax, &kSoftmaxLoss, &kAccuracy},
+  return {.implementations = {&kFirstLayerBf16, &kLinearBf16, &kFirstLayerTf32, &kLinearTf32,
+                              &kLinear, &kPooling, &kLrn, &kRelu, &kDropout, &kConcat, &kSplit,
+                              &kSoftmax, &kSoftmaxLoss, &kAccuracy},
           .open = open_device,
           .relevance = make_relevance,
           .sgd = make_sgd,

@@ -23,10 +23,11 @@ template <class Format>
 void mma_backward_data(Stream stream, const LinearGeometry& g, const GemmPlan& plan,
                        const typename Format::Element* dy, const typename Format::Element* w,
                        float* dx, std::int32_t dx_pitch, float* partials);
-// Where channels are padded, through partial sums even of one share.
+// `padding`: what of the columns (tap, channel in memory) dw does not have. Where there is some,
+// through partial sums even of one share.
 template <class Format>
 void mma_backward_weights(Stream stream, const LinearGeometry& g, const GemmPlan& plan,
                           const typename Format::Element* dy, const typename Format::Element* x,
-                          float* dw, float* partials);
+                          float* dw, float* partials, const ColumnPadding& padding);
 
 }  // namespace fovea::FOVEA_TARGET

@@ -16,18 +16,18 @@ GemmPlan plan_mma_backward_weights(const LinearGeometry& g) {
 template <class Format>
 void mma_backward_weights(Stream stream, const LinearGeometry& g, const GemmPlan& plan,
                           const typename Format::Element* dy, const typename Format::Element* x,
-                          float* dw, float* partials) {
+                          float* dw, float* partials, const ColumnPadding& padding) {
   using Operands = MmaOperands<Format>;
   using A = typename Operands::Columns;
   const auto run = [&](auto p) {
-    if (g.cg == g.channels) return run_mma<Format>(stream, plan, p, g.groups, partials);
-    const std::int32_t columns = g.taps() * g.cg, own = g.taps() * g.channels;
+    if (padding.line == padding.own_line)
+      return run_mma<Format>(stream, plan, p, g.groups, partials);
+    const std::int32_t columns = g.taps() * g.cg, own = columns / padding.line * padding.own_line;
     p.splits = plan.splits;
     p.out[0] = dense_output(partials, g.outputs, columns, columns, g.outputs * columns);
     start_mma_tile<Format>(stream, plan.tile, p, g.groups);
     reduce_partials(stream, partials, columns, plan.splits, g.groups,
-                    dense_output(dw, g.outputs, own, own, 0), g.outputs * own, 0,
-                    {g.cg, g.channels});
+                    dense_output(dw, g.outputs, own, own, 0), g.outputs * own, 0, padding);
   };
   if (g.plain()) {
     run(backward_weights_problem<A, typename Operands::Columns>(g, dy, x, dw));
@@ -36,9 +36,10 @@ void mma_backward_weights(Stream stream, const LinearGeometry& g, const GemmPlan
   }
 }
 template void mma_backward_weights<Tf32Format>(Stream, const LinearGeometry&, const GemmPlan&,
-                                               const float*, const float*, float*, float*);
+                                               const float*, const float*, float*, float*,
+                                               const ColumnPadding&);
 template void mma_backward_weights<Bf16Format>(Stream, const LinearGeometry&, const GemmPlan&,
                                                const std::uint16_t*, const std::uint16_t*, float*,
-                                               float*);
+                                               float*, const ColumnPadding&);
 
 }  // namespace fovea::FOVEA_TARGET

@@ -64,7 +64,8 @@ class LinearMmaOp final : public LinearBase {
     }
     if (dw) {
       round_x();
-      mma_backward_weights<Format>(stream_, padded_, weights_, at(dy_at_), at(0), dw, partials());
+      mma_backward_weights<Format>(stream_, padded_, weights_, at(dy_at_), at(0), dw, partials(),
+                                   {padded_.cg, padded_.channels, padded_.cg, padded_.channels});
     }
   }
 

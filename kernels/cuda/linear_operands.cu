@@ -31,10 +31,10 @@ __global__ void round_values(int count, Divisor pieces, Divisor to_lines, const 
   if (at >= count) return;
   const Quotient piece = pieces.divide(at);
   const Quotient line = to_lines.divide(piece.quotient);
-  const int channel = piece.remainder * 4;
-  const float* source = from + line.quotient * s.pitch + line.remainder * s.channels + channel;
+  const int channel = piece.remainder * 4, from_line = line.remainder - s.first;
+  const float* source = from + line.quotient * s.pitch + from_line * s.channels + channel;
   float v[4] = {0, 0, 0, 0};
-  if (line.remainder < s.lines) {
+  if (static_cast<unsigned>(from_line) < static_cast<unsigned>(s.lines)) {
     if (vector) {
       const float4 four = load4(source);
       v[0] = four.x, v[1] = four.y, v[2] = four.z, v[3] = four.w;

@@ -7,9 +7,10 @@
 namespace fovea::FOVEA_TARGET {
 
 // Blocks of lines of channels: from (blocks, lines, channels) with blocks `pitch` apart to (blocks,
-// to_lines, to_channels), what is new being zero. to_channels is a multiple of 4.
+// to_lines, to_channels), line 0 becoming line `first`; what is new is zero, lines beyond to_lines
+// are left out. to_channels is a multiple of 4.
 struct OperandShape {
-  std::int32_t blocks, lines, channels, pitch, to_lines, to_channels;
+  std::int32_t blocks, lines, channels, pitch, to_lines, to_channels, first = 0;
 };
 void round_operand(Stream stream, const OperandShape& shape, const float* from, float* to);
 void round_operand(Stream stream, const OperandShape& shape, const float* from, std::uint16_t* to);

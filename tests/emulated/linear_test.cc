@@ -3,108 +3,11 @@
 // integers whose sums stay below 2^24 come out exactly, random values within the rounding of sums.
 #include <gtest/gtest.h>
 
-#include "kernels/cuda/implementations.h"
-#include "kernels/emulated/launch.h"
-#include "kernels/reference/ops.h"
-#include "tests/emulated/launch_support.h"
-#include "tests/support/compare.h"
-#include "tests/support/op_runner.h"
-#include "tests/support/random_tensor.h"
+#include "tests/emulated/linear_support.h"
 
 namespace fovea {
 
-namespace emulated {
-// kernels/cuda/linear_geometry.cuh
-class PlanOverride {
- public:
-  PlanOverride(int tile, std::int32_t splits);
-  ~PlanOverride();
-};
-}  // namespace emulated
-
 namespace {
-
-const Implementation& emulated_implementation(std::string_view name) {
-  static const Target target = emulated::target();
-  for (const Implementation* candidate : target.implementations) {
-    if (candidate->name == name) return *candidate;
-  }
-  throw Error(str("no implementation ", name));
-}
-
-struct Layer {
-  std::string name;  // why the shape exists
-  OpParams params;
-  Shape x;
-  bool relu = false;
-  float slope = 0;
-};
-void PrintTo(const Layer& layer, std::ostream* out) { *out << layer.name; }
-
-OpProblem problem_of(const Layer& layer) {
-  OpProblem problem{.params = layer.params,
-                    .bottoms = {layer.x},
-                    .tops = {},
-                    .bottom_layouts = {Layout::kPlain},
-                    .propagate = {true},
-                    .training = true,
-                    .fused_relu = layer.relu,
-                    .relu_slope = layer.slope};
-  problem.tops = {std::visit(
-      [&](const auto& p) {
-        if constexpr (requires { output_shape(p, layer.x); }) {
-          return output_shape(p, layer.x);
-        } else {
-          return layer.x;
-        }
-      },
-      layer.params)};
-  return problem;
-}
-
-template <class Make>
-OpInputs inputs_of(const OpProblem& problem, Make&& make) {
-  OpInputs inputs;
-  inputs.bottoms = {make(problem.bottoms[0], 1)};
-  inputs.top_grads = {make(problem.tops[0], 2)};
-  std::visit(
-      [&](const auto& p) {
-        if constexpr (requires { weight_shape(p, problem.bottoms[0]); }) {
-          inputs.params = {make(weight_shape(p, problem.bottoms[0]), 3)};
-          if (p.bias) inputs.params.push_back(make({p.outputs}, 4));
-        }
-      },
-      problem.params);
-  return inputs;
-}
-
-Tensor<float> integers(const Shape& shape, std::uint64_t seed) {
-  Tensor<float> t = random_tensor<float>(shape, seed);
-  for (float& v : t.values) v = std::floor(v * 8);
-  return t;
-}
-
-void expect_equal(const OpOutputs& actual, const OpOutputs& expected) {
-  EXPECT_EQ(actual.tops[0].values, expected.tops[0].values);
-  ASSERT_EQ(actual.bottom_grads.size(), expected.bottom_grads.size());
-  for (std::size_t i = 0; i < expected.bottom_grads.size(); ++i) {
-    EXPECT_TRUE(all_near(actual.bottom_grads[i].values, expected.bottom_grads[i].values, 0))
-        << "bottom gradient";
-  }
-  for (std::size_t k = 0; k < expected.param_grads.size(); ++k) {
-    EXPECT_TRUE(all_near(actual.param_grads[k].values, expected.param_grads[k].values, 0))
-        << "gradient of parameter " << k;
-  }
-}
-
-ConvolutionParams conv(std::int64_t outputs, std::int64_t kernel, std::int64_t stride,
-                       std::int64_t pad, std::int64_t groups = 1) {
-  return {.outputs = outputs,
-          .kernel = {kernel, kernel},
-          .stride = {stride, stride},
-          .pad = {pad, pad},
-          .groups = groups};
-}
 
 std::vector<Layer> layers() {
   return {
@@ -222,7 +125,6 @@ TEST_P(EmulatedTensorCores, IntegersComeOutExactlyInEveryOrderOfThreads) {
 }
 
 TEST_P(EmulatedTensorCores, RandomValuesAreAsNearAsRoundedOperandsLet) {
-  const bool bf16 = std::get<1>(GetParam()) == "bf16";
   // Without a ReLU: rounding may change the sign of y, and with it whole gradients.
   Layer linear = layer();
   linear.relu = false;
@@ -230,16 +132,7 @@ TEST_P(EmulatedTensorCores, RandomValuesAreAsNearAsRoundedOperandsLet) {
   const OpInputs inputs = inputs_of(problem, random_tensor<float>);
   const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
   const OpOutputs actual = run_op(problem, implementation_, inputs);
-  // Frobenius norm of the error over that of the result.
-  const auto distance = [](const Tensor<float>& a, const Tensor<float>& e) {
-    double error = 0, norm = 0;
-    for (std::size_t i = 0; i < e.values.size(); ++i) {
-      error += std::pow(static_cast<double>(a.values[i]) - e.values[i], 2);
-      norm += std::pow(static_cast<double>(e.values[i]), 2);
-    }
-    return norm == 0 ? std::sqrt(error) : std::sqrt(error / norm);
-  };
-  const double bound = bf16 ? 5e-3 : 6e-4;
+  const double bound = rounding_bound(std::get<1>(GetParam()));
   EXPECT_LE(distance(actual.tops[0], expected.tops[0]), bound);
   EXPECT_LE(distance(actual.bottom_grads[0], expected.bottom_grads[0]), bound);
   EXPECT_LE(distance(actual.param_grads[0], expected.param_grads[0]), bound);

@@ -1,0 +1,138 @@
+// Convolution of up to four channels without a gradient of its input, on tensor cores: first
+// layers.
+//
+//   x, rounded:  (N, H, W', 4), zeros beside the image in the place of its padding
+//   w, rounded:  (K, R, L), a filter row being the 4 S values that lie one behind the other in x,
+//   and
+//                zeros up to L, whole pieces of 16 bytes
+//   So a row is one tap of L channels of an image whose pixels are 4 apart: R taps in the place of
+//   R S, no window over the left or right edge, and pieces across pixels. The rest is as in
+//   linear_mma_op.cu.
+//   dw: columns (R, L) of partial sums, of which S C of a row are the gradient
+//   bytes: as linear_mma_op.cu, with 4 channels for C; operations: 2 N P Q K R L
+//   Source: the "few channels" of implicit GEMM, as CUTLASS calls it.
+#include "kernels/cuda/gemm_mma.cuh"
+#include "kernels/cuda/linear_mma.cuh"
+#include "kernels/cuda/linear_op.cuh"
+#include "kernels/cuda/linear_operands.cuh"
+
+namespace fovea::FOVEA_TARGET {
+namespace {
+
+constexpr std::int32_t kPixel = 4;  // values of a pixel in memory
+
+template <class Format>
+constexpr std::int32_t kPiece = 4 * Format::kPerWord;
+
+// Filter rows as channels, see above.
+LinearGeometry rows_as_channels(const LinearGeometry& g, std::int32_t piece) {
+  LinearGeometry rows = g;
+  rows.cg = rows.channels = (kPixel * g.s + piece - 1) / piece * piece;
+  rows.s = 1, rows.pad[1] = 0;
+  rows.w = (g.q - 1) * g.stride[1] + (rows.cg + kPixel - 1) / kPixel;
+  rows.x_pitch = kPixel;
+  return rows;
+}
+
+template <class Format>
+class FirstLayerOp final : public LinearBase {
+ public:
+  using T = typename Format::Element;
+
+  explicit FirstLayerOp(const OpProblem& problem)
+      : LinearBase(problem),
+        rows_(rows_as_channels(geometry_, kPiece<Format>)),
+        forward_(plan_mma_forward(rows_)),
+        weights_(plan_mma_backward_weights(rows_)) {
+    // Scratch: x, w, dy in operands, then partial sums.
+    w_at_ = aligned(bytes_of(std::int64_t{image_rows()} * rows_.w * kPixel));
+    dy_at_ = w_at_ + aligned(bytes_of(rows_.filter_count()));
+    partials_at_ = dy_at_;
+    std::int64_t partials = forward_.splits > 1 ? forward_.splits * y_count() : 0;
+    if (training_) {
+      partials_at_ += aligned(bytes_of(y_count()));
+      partials = std::max({partials, weights_.splits * rows_.filter_count(),
+                           gradient_partials(rows_.pixels(), rows_.outputs)});
+    }
+    scratch_bytes_ = partials_at_ + static_cast<std::size_t>(partials) * sizeof(float);
+  }
+
+  [[nodiscard]] std::size_t scratch_bytes() const override { return scratch_bytes_; }
+
+  void forward(std::uint64_t) override {
+    round_x();
+    round_operand(stream_,
+                  {rows_.outputs * rows_.r, geometry_.s, geometry_.channels,
+                   geometry_.s * geometry_.channels, rows_.cg / kPixel, kPixel},
+                  binding_.params[0], at(w_at_));
+    mma_forward<Format>(stream_, rows_, forward_, at(0), at(w_at_), top_output(), partials());
+  }
+
+  void backward(std::uint64_t) override {
+    const OpTensor& dy = binding_.top_grads[0];
+    finish_gradient(partials());
+    float* dw = binding_.param_grads[0];
+    if (!dw) return;
+    round_operand(stream_, {rows_.pixels(), 1, rows_.outputs, pitch_of(dy), 1, rows_.outputs},
+                  dy.data, at(dy_at_));
+    round_x();
+    mma_backward_weights<Format>(
+        stream_, rows_, weights_, at(dy_at_), at(0), dw, partials(),
+        {rows_.cg, geometry_.s * geometry_.channels, kPixel, geometry_.channels});
+  }
+
+ private:
+  static std::size_t bytes_of(std::int64_t count) {
+    return static_cast<std::size_t>(index32(count)) * sizeof(T);
+  }
+  static std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
+  [[nodiscard]] std::int32_t image_rows() const { return geometry_.n * geometry_.h; }
+  [[nodiscard]] T* at(std::size_t byte) const {
+    return reinterpret_cast<T*>(binding_.scratch + byte);
+  }
+  [[nodiscard]] float* partials() const {
+    return reinterpret_cast<float*>(binding_.scratch + partials_at_);
+  }
+
+  void round_x() const {
+    const OpTensor& x = binding_.bottoms[0];
+    expects(pitch_of(x) == geometry_.channels, "an input that is no slice");
+    round_operand(stream_,
+                  {image_rows(), geometry_.w, geometry_.channels, geometry_.w * geometry_.channels,
+                   rows_.w, kPixel, geometry_.pad[1]},
+                  x.data, at(0));
+  }
+
+  LinearGeometry rows_;
+  GemmPlan forward_, weights_;
+  std::size_t w_at_ = 0, dy_at_ = 0, partials_at_ = 0, scratch_bytes_ = 0;
+};
+
+template <class Format>
+std::string supports(const OpProblem& problem, Precision precision) {
+  if (std::string reason = supports_linear(problem); !reason.empty()) return reason;
+  if (problem.precision < precision) return "a finer precision";
+  const LinearGeometry g = linear_geometry(problem);
+  if (g.groups != 1 || g.channels > kPixel) return "more than four channels";
+  if (g.r * g.s == 1) return "no window";
+  if (problem.training && problem.propagate[0]) return "a gradient of the input";
+  // Every window starts at a whole piece, and dy needs no padding.
+  if (g.stride[1] * kPixel % kPiece<Format> != 0) return "windows between pieces";
+  return g.outputs % kPiece<Format> == 0 ? "" : "outputs in no whole pieces";
+}
+std::string supports_tf32(const OpProblem& problem) {
+  return supports<Tf32Format>(problem, Precision::kTf32);
+}
+std::string supports_bf16(const OpProblem& problem) {
+  return supports<Bf16Format>(problem, Precision::kBf16);
+}
+
+}  // namespace
+
+extern const Implementation kFirstLayerTf32, kFirstLayerBf16;
+const Implementation kFirstLayerTf32{FOVEA_TARGET_NAME ":first_layer_tf32", supports_tf32,
+                                     create_op_of<FirstLayerOp<Tf32Format>>};
+const Implementation kFirstLayerBf16{FOVEA_TARGET_NAME ":first_layer_bf16", supports_bf16,
+                                     create_op_of<FirstLayerOp<Bf16Format>>};
+
+}  // namespace fovea::FOVEA_TARGET
