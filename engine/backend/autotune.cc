@@ -3,12 +3,11 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
 
-#include "engine/core/buffer.h"
+#include "engine/backend/registry.h"
 #include "engine/core/file.h"
 #include "engine/core/json_fields.h"
 #include "kernels/cpu/isa.h"
@@ -45,9 +44,16 @@ void write_cache(const Json& picks) {
   }
 }
 
-std::string key_of(std::string_view device, const OpProblem& problem) {
-  std::string key = str(device, ", ", cpu::arithmetic_description(), ", ", omp_get_max_threads(),
-                        " threads, ", enum_name(problem.precision), ": ");
+// On the host by what its processor and its threads are, on a device by what that is.
+std::string key_of(const TunedDevice& tuned, Device& device, const OpProblem& problem) {
+  std::string key = str(tuned.name, ", ");
+  if (device.host_memory()) {
+    key += str(cpu::arithmetic_description(), ", ", omp_get_max_threads(), " threads");
+  } else {
+    key += device.description();
+    if (!tuned.libraries.empty()) key += str(", ", tuned.libraries);
+  }
+  key += str(", ", enum_name(problem.precision), ": ");
   key += std::visit(
       [&](const auto& p) { return str(problem.params.index(), " ", write_json(p).dump()); },
       problem.params);
@@ -62,9 +68,10 @@ std::string key_of(std::string_view device, const OpProblem& problem) {
 // An operation with memory of its own.
 class Trial {
  public:
-  Trial(const OpProblem& problem, const Implementation& implementation)
-      : op_(implementation.create(problem)), training_(problem.training) {
-    OpBinding binding;
+  Trial(Device& device, const OpProblem& problem, const Implementation& implementation)
+      : device_(device), op_(implementation.create(problem)), training_(problem.training) {
+    OpBinding binding{.device = &device_};
+    binding.counters = reinterpret_cast<const StepCounters*>(zeros(sizeof(StepCounters)));
     for (std::size_t i = 0; i < problem.bottoms.size(); ++i) {
       const Layout layout = op_->bottom_layout(i);
       binding.bottoms.push_back(tensor(problem.bottoms[i], layout));
@@ -80,28 +87,22 @@ class Trial {
     }
     for (std::size_t k = 0; k < parameters(problem); ++k) {
       const auto count = static_cast<std::size_t>(op_->param_storage(k));
-      binding.params.push_back(memory(count));
-      binding.param_grads.push_back(problem.training ? memory(count) : nullptr);
+      binding.params.push_back(values(count));
+      binding.param_grads.push_back(problem.training ? values(count) : nullptr);
     }
-    binding.state = reinterpret_cast<std::byte*>(memory(op_->state_bytes() / sizeof(float) + 1));
-    binding.scratch =
-        reinterpret_cast<std::byte*>(memory(op_->scratch_bytes() / sizeof(float) + 1));
+    binding.state = zeros(op_->state_bytes());
+    binding.scratch = zeros(op_->scratch_bytes());
     op_->bind(binding);
     op_->params_changed();
   }
 
   // The shortest of five runs, after one that is not counted.
   [[nodiscard]] double seconds() const {
-    using Clock = std::chrono::steady_clock;
-    double best = std::numeric_limits<double>::infinity();
-    for (int run = 0; run < 6; ++run) {
-      const auto start = Clock::now();
+    const auto step = [this] {
       op_->forward(0);
       if (training_) op_->backward(0);
-      const double time = std::chrono::duration<double>(Clock::now() - start).count();
-      if (run > 0) best = std::min(best, time);
-    }
-    return best;
+    };
+    return std::ranges::min(device_.time(step, 5, false));
   }
 
  private:
@@ -113,27 +114,31 @@ class Trial {
         },
         problem.params);
   }
-  float* memory(std::size_t floats) {
-    Buffer<float>& buffer = buffers_.emplace_back(floats);
+  std::byte* zeros(std::size_t bytes) { return buffers_.emplace_back(device_, bytes + 1).data(); }
+  float* values(std::size_t floats) {
+    std::vector<float> random(floats);
     for (std::size_t i = 0; i < floats; ++i)
-      buffer.data()[i] = static_cast<float>(i * 2654435761U % 1024) / 1024.0F - 0.3F;
-    return buffer.data();
+      random[i] = static_cast<float>(i * 2654435761U % 1024) / 1024.0F - 0.3F;
+    std::byte* memory = zeros(floats * sizeof(float));
+    device_.upload(memory, random.data(), floats * sizeof(float));
+    return reinterpret_cast<float*>(memory);
   }
   OpTensor tensor(const Shape& shape, Layout layout) {
-    return {memory(static_cast<std::size_t>(storage_count(shape, layout))), shape, layout};
+    return {values(static_cast<std::size_t>(storage_count(shape, layout))), shape, layout};
   }
 
-  std::vector<Buffer<float>> buffers_;
+  Device& device_;
+  std::vector<DeviceBuffer<std::byte>> buffers_;
   std::unique_ptr<Op> op_;
   bool training_;
 };
 
 }  // namespace
 
-const Implementation* fastest(std::string_view device, const OpProblem& problem,
+const Implementation* fastest(const TunedDevice& tuned, const OpProblem& problem,
                               std::span<const Implementation* const> candidates) {
-  if (candidates.size() == 1) return candidates[0];
-  const std::string key = key_of(device, problem);
+  const std::shared_ptr<Device> device = open_device(tuned.name);
+  const std::string key = key_of(tuned, *device, problem);
   Json picks = read_cache();
   const std::string kept = picks.value(key, "");
   for (const Implementation* candidate : candidates) {
@@ -142,7 +147,7 @@ const Implementation* fastest(std::string_view device, const OpProblem& problem,
   const Implementation* best = candidates[0];
   double shortest = std::numeric_limits<double>::infinity();
   for (const Implementation* candidate : candidates) {
-    const double seconds = Trial(problem, *candidate).seconds();
+    const double seconds = Trial(*device, problem, *candidate).seconds();
     if (seconds < shortest) best = candidate, shortest = seconds;
   }
   picks[key] = best->name;
