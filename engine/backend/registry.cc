@@ -122,6 +122,8 @@ std::shared_ptr<Device> open_device(std::string_view device) {
   if (is_cudnn(device)) {
     const cudnn::Offer offer = cudnn::offer();
     require(offer.missing.empty(), "no device ", device, ": ", offer.missing);
+    const std::string no_gpu = missing_device("cuda");
+    require(no_gpu.empty(), "no device ", device, ": ", offer.version, ", but ", no_gpu);
   }
   return cuda_target().open(index);
 }

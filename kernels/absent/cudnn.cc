@@ -7,8 +7,8 @@ Offer offer() {
   return {.implementations = {},
           .version = {},
           .missing =
-              "this build has no cuDNN (no nvcc, no cudnn.h or no cublas_v2.h when it was "
-              "configured)"};
+              "this build has no cuDNN: when it was configured there was no nvcc, cudnn.h or "
+              "cublas_v2.h, or FOVEA_WITH_CUDNN=OFF"};
 }
 
 }  // namespace fovea::cudnn

@@ -200,11 +200,11 @@ TEST_F(NetCommands, BenchHasTheFieldsOfTheContract) {
 TEST_F(NetCommands, DevicesNamesTheOnesThatWorkAndWhyTheOthersDoNot) {
   const Json json = json_of(run({"devices", "--json"}));
   EXPECT_EQ(json["devices"].size() + json["absent"].size(), std::size(kAllDevices));
-  const std::string shown = run({"devices"}).out;
+  const std::string listing = run({"devices"}).out;
   for (const Json& device : json["absent"]) {
     const auto name = device["name"].get<std::string>(),
                reason = device["reason"].get<std::string>();
-    EXPECT_NE(shown.find(reason), std::string::npos) << shown;
+    EXPECT_NE(listing.find(reason), std::string::npos) << listing;
     expect_mistake(run({"net", "show", file("toy.json"), "--device", name}), {reason});
   }
   for (const Json& device : json["devices"]) {
