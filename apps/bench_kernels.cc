@@ -46,10 +46,15 @@ Json environment(const Device& device) {
   std::array<char, 32> date{};
   const std::time_t now = std::time(nullptr);
   (void)std::strftime(date.data(), date.size(), "%Y-%m-%d %H:%M", std::gmtime(&now));
-  return {{"device", resolve_device()},      {"description", device.description()},
-          {"processor", processor()},        {"threads", omp_get_max_threads()},
-          {"precision", common().precision}, {"engine", common().engine},
-          {"version", FOVEA_VERSION},        {"date", date.data()}};
+  return {{"device", resolve_device()},
+          {"description", device.description()},
+          {"processor", processor()},
+          {"threads", omp_get_max_threads()},
+          {"precision", common().precision},
+          {"engine", common().engine},
+          {"version", FOVEA_VERSION},
+          {"date", date.data()},
+          {"libraries", library_version(resolve_device())}};
 }
 
 void print_header(const DevicePeaks& peaks) {

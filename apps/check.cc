@@ -128,7 +128,8 @@ void add_check_command(CLI::App& app) {
   c->add_option("NET", a->net, "name in nets/, .json or .prototxt")->required();
   c->add_option("--weights", a->weights, "weights (default: filled as the net says)");
   c->add_option("--devices", a->devices,
-                "cpu | reference | emulated | cuda[:N], two or more; the others are compared with "
+                "cpu | reference | emulated | cuda[:N] | cudnn[:N], two or more; the others are "
+                "compared with "
                 "the first")
       ->capture_default_str();
   c->add_option("--batch", a->batch, "images at once")

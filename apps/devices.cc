@@ -1,4 +1,4 @@
-// `fovea devices`: what this build computes on.
+// `fovea devices`: what this build computes on, and why it does not on the rest.
 #include <omp.h>
 
 #include <iomanip>
@@ -11,28 +11,41 @@
 namespace fovea::apps {
 namespace {
 
-const char* about(std::string_view device) {
+std::string about(std::string_view device) {
   if (device == "cpu") return "oneDNN and own vectorised operations";
   if (device == "emulated") return "the CUDA kernels on this processor, every access checked";
   if (device == "cuda") return "the CUDA kernels on a GPU";
+  if (device == "cudnn")
+    return str(library_version(device), ", and the CUDA kernels for what they do not have");
   return "plain loops in double, for checking";
 }
 
+Json describe(std::string_view device) {
+  std::vector<std::string_view> precisions;
+  for (const Precision p : known_precisions(device)) precisions.push_back(enum_name(p));
+  return {{"name", device},
+          {"threads", device == "cpu" || device == "emulated" ? omp_get_max_threads() : 1},
+          {"precisions", precisions},
+          {"about", about(device)}};
+}
+
 void devices() {
-  Json list = Json::array();
-  for (const std::string_view device : known_devices()) {
-    std::vector<std::string_view> precisions;
-    for (const Precision p : known_precisions(device)) precisions.push_back(enum_name(p));
-    list.push_back(
-        {{"name", device},
-         {"threads", device == "cpu" || device == "emulated" ? omp_get_max_threads() : 1},
-         {"precisions", precisions},
-         {"about", about(device)}});
+  Json list = Json::array(), absent = Json::array();
+  for (const std::string_view device : kAllDevices) {
+    const std::string reason = missing_device(device);
+    if (reason.empty()) {
+      list.push_back(describe(device));
+    } else {
+      absent.push_back({{"name", device}, {"reason", reason}});
+    }
   }
-  if (common().json) return print_json({{"devices", list}});
-  for (const Json& d : list)
-    std::cout << std::left << std::setw(12) << d["name"].get<std::string>()
-              << d["about"].get<std::string>() << '\n';
+  if (common().json) return print_json({{"devices", list}, {"absent", absent}});
+  const auto print = [](const Json& device, const char* what) {
+    std::cout << std::left << std::setw(12) << device["name"].get<std::string>()
+              << device[what].get<std::string>() << '\n';
+  };
+  for (const Json& device : list) print(device, "about");
+  for (const Json& device : absent) print(device, "reason");
 }
 
 }  // namespace

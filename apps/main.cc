@@ -23,7 +23,7 @@ namespace {
 
 void add_common_options(CLI::App& app) {
   CommonOptions& o = common();
-  app.add_option("--device", o.device, "auto | cpu | reference | cuda[:N]")
+  app.add_option("--device", o.device, "auto | cpu | reference | emulated | cuda[:N] | cudnn[:N]")
       ->capture_default_str()
       ->group("Everywhere");
   app.add_option("--engine", o.engine,

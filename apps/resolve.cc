@@ -43,7 +43,7 @@ fs::path resolve_config(const std::string& name) { return named_json(name, "conf
 
 std::string resolve_device() {
   const std::string& device = common().device;
-  if (device == "auto") return std::ranges::count(known_devices(), "cuda") > 0 ? "cuda" : "cpu";
+  if (device == "auto") return missing_device("cuda").empty() ? "cuda" : "cpu";
   (void)open_device(device);  // says what is missing
   return device;
 }

@@ -35,6 +35,27 @@ else()
 endif()
 set(FOVEA_HAS_CUDA ${with_cuda})
 
+# cuDNN and cuBLAS: AUTO where CUDA and their headers are, ON insists.
+set(FOVEA_HAS_CUDNN OFF)
+if(FOVEA_HAS_CUDA AND NOT FOVEA_WITH_CUDNN STREQUAL "OFF")
+  find_package(CUDAToolkit REQUIRED)
+  find_path(FOVEA_CUDNN_INCLUDE cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV CUDNN_PATH
+            PATH_SUFFIXES include)
+  if(FOVEA_CUDNN_INCLUDE AND EXISTS "${CUDAToolkit_INCLUDE_DIRS}/cublas_v2.h")
+    set(FOVEA_HAS_CUDNN ON)
+  endif()
+endif()
+if(FOVEA_HAS_CUDNN)
+  add_subdirectory(kernels/cudnn)
+elseif(FOVEA_WITH_CUDNN STREQUAL "ON")
+  message(FATAL_ERROR "FOVEA_WITH_CUDNN=ON: needs CUDA, cudnn.h and cublas_v2.h")
+else()
+  if(NOT FOVEA_WITH_CUDNN STREQUAL "OFF")
+    message(STATUS "No CUDA, cudnn.h or cublas_v2.h: built without the device cudnn")
+  endif()
+  fovea_absent(cudnn)
+endif()
+
 # Emulation: the same sources by the host compiler.
 set(FOVEA_HAS_EMULATION OFF)
 if(FOVEA_WITH_EMULATION)
@@ -51,4 +72,4 @@ else()
   fovea_absent(emulated)
 endif()
 
-list(APPEND FOVEA_TARGETS fovea_target_cuda fovea_target_emulated)
+list(APPEND FOVEA_TARGETS fovea_target_cudnn fovea_target_cuda fovea_target_emulated)

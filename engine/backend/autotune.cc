@@ -3,12 +3,12 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
 
-#include "engine/core/buffer.h"
+#include "engine/backend/op_trial.h"
+#include "engine/backend/registry.h"
 #include "engine/core/file.h"
 #include "engine/core/json_fields.h"
 #include "kernels/cpu/isa.h"
@@ -45,9 +45,16 @@ void write_cache(const Json& picks) {
   }
 }
 
-std::string key_of(std::string_view device, const OpProblem& problem) {
-  std::string key = str(device, ", ", cpu::arithmetic_description(), ", ", omp_get_max_threads(),
-                        " threads, ", enum_name(problem.precision), ": ");
+// On the host by what its processor and its threads are, on a device by what that is.
+std::string key_of(const TunedDevice& tuned, Device& device, const OpProblem& problem) {
+  std::string key = str(tuned.name, ", ");
+  if (device.host_memory()) {
+    key += str(cpu::arithmetic_description(), ", ", omp_get_max_threads(), " threads");
+  } else {
+    key += device.description();
+    if (!tuned.libraries.empty()) key += str(", ", tuned.libraries);
+  }
+  key += str(", ", enum_name(problem.precision), ": ");
   key += std::visit(
       [&](const auto& p) { return str(problem.params.index(), " ", write_json(p).dump()); },
       problem.params);
@@ -59,81 +66,21 @@ std::string key_of(std::string_view device, const OpProblem& problem) {
   return key + (problem.training ? ", training" : "");
 }
 
-// An operation with memory of its own.
-class Trial {
- public:
-  Trial(const OpProblem& problem, const Implementation& implementation)
-      : op_(implementation.create(problem)), training_(problem.training) {
-    OpBinding binding;
-    for (std::size_t i = 0; i < problem.bottoms.size(); ++i) {
-      const Layout layout = op_->bottom_layout(i);
-      binding.bottoms.push_back(tensor(problem.bottoms[i], layout));
-      binding.bottom_grads.push_back(problem.training && problem.propagate[i]
-                                         ? tensor(problem.bottoms[i], layout)
-                                         : OpTensor{nullptr, problem.bottoms[i], layout});
-    }
-    for (std::size_t i = 0; i < problem.tops.size(); ++i) {
-      const Layout layout = op_->top_layout(i);
-      binding.tops.push_back(tensor(problem.tops[i], layout));
-      binding.top_grads.push_back(problem.training ? tensor(problem.tops[i], layout)
-                                                   : OpTensor{nullptr, problem.tops[i], layout});
-    }
-    for (std::size_t k = 0; k < parameters(problem); ++k) {
-      const auto count = static_cast<std::size_t>(op_->param_storage(k));
-      binding.params.push_back(memory(count));
-      binding.param_grads.push_back(problem.training ? memory(count) : nullptr);
-    }
-    binding.state = reinterpret_cast<std::byte*>(memory(op_->state_bytes() / sizeof(float) + 1));
-    binding.scratch =
-        reinterpret_cast<std::byte*>(memory(op_->scratch_bytes() / sizeof(float) + 1));
-    op_->bind(binding);
-    op_->params_changed();
-  }
-
-  // The shortest of five runs, after one that is not counted.
-  [[nodiscard]] double seconds() const {
-    using Clock = std::chrono::steady_clock;
-    double best = std::numeric_limits<double>::infinity();
-    for (int run = 0; run < 6; ++run) {
-      const auto start = Clock::now();
-      op_->forward(0);
-      if (training_) op_->backward(0);
-      const double time = std::chrono::duration<double>(Clock::now() - start).count();
-      if (run > 0) best = std::min(best, time);
-    }
-    return best;
-  }
-
- private:
-  static std::size_t parameters(const OpProblem& problem) {
-    return std::visit(
-        [](const auto& p) -> std::size_t {
-          if constexpr (requires { p.bias; }) return p.bias ? 2 : 1;
-          return 0;
-        },
-        problem.params);
-  }
-  float* memory(std::size_t floats) {
-    Buffer<float>& buffer = buffers_.emplace_back(floats);
-    for (std::size_t i = 0; i < floats; ++i)
-      buffer.data()[i] = static_cast<float>(i * 2654435761U % 1024) / 1024.0F - 0.3F;
-    return buffer.data();
-  }
-  OpTensor tensor(const Shape& shape, Layout layout) {
-    return {memory(static_cast<std::size_t>(storage_count(shape, layout))), shape, layout};
-  }
-
-  std::vector<Buffer<float>> buffers_;
-  std::unique_ptr<Op> op_;
-  bool training_;
-};
+// The shortest of five runs, forward and backward, after one that is not counted.
+double seconds_of(const OpTrial& trial) {
+  const auto step = [&trial] {
+    trial.forward();
+    if (trial.training()) trial.backward();
+  };
+  return std::ranges::min(trial.device().time(step, 5, false));
+}
 
 }  // namespace
 
-const Implementation* fastest(std::string_view device, const OpProblem& problem,
+const Implementation* fastest(const TunedDevice& tuned, const OpProblem& problem,
                               std::span<const Implementation* const> candidates) {
-  if (candidates.size() == 1) return candidates[0];
-  const std::string key = key_of(device, problem);
+  const std::shared_ptr<Device> device = open_device(tuned.name);
+  const std::string key = key_of(tuned, *device, problem);
   Json picks = read_cache();
   const std::string kept = picks.value(key, "");
   for (const Implementation* candidate : candidates) {
@@ -142,7 +89,7 @@ const Implementation* fastest(std::string_view device, const OpProblem& problem,
   const Implementation* best = candidates[0];
   double shortest = std::numeric_limits<double>::infinity();
   for (const Implementation* candidate : candidates) {
-    const double seconds = Trial(problem, *candidate).seconds();
+    const double seconds = seconds_of(OpTrial(*device, problem, candidate->create(problem)));
     if (seconds < shortest) best = candidate, shortest = seconds;
   }
   picks[key] = best->name;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <map>
 
 #include "engine/backend/autotune.h"
 #include "engine/backend/host_device.h"
@@ -11,6 +13,7 @@
 #include "kernels/cpu/peak.h"
 #include "kernels/cpu/relevance.h"
 #include "kernels/cuda/implementations.h"
+#include "kernels/cudnn/implementations.h"
 #include "kernels/reference/ops.h"
 
 namespace fovea {
@@ -46,42 +49,62 @@ const Target& emulated_target() {
   return target;
 }
 
-bool is_cuda(std::string_view device) { return device == "cuda" || device.starts_with("cuda:"); }
+// "name" or "name:N".
+bool is_a(std::string_view device, std::string_view name) {
+  return device.starts_with(name) && (device.size() == name.size() || device[name.size()] == ':');
+}
+bool is_cudnn(std::string_view device) { return is_a(device, "cudnn"); }
+bool is_gpu(std::string_view device) { return is_a(device, "cuda") || is_cudnn(device); }
 
-// N of "cuda:N"; 0 for "cuda".
-int cuda_index(std::string_view device) {
-  if (device == "cuda") return 0;
+// N of "cuda:N" or "cudnn:N"; 0 without one.
+int gpu_index(std::string_view device) {
+  const std::size_t colon = device.find(':');
+  if (colon == std::string_view::npos) return 0;
   int index = -1;
   const char* end = device.data() + device.size();
-  const auto parsed = std::from_chars(device.data() + 5, end, index);
+  const auto parsed = std::from_chars(device.data() + colon + 1, end, index);
+  const std::string_view name = device.substr(0, colon);
   require(parsed.ec == std::errc{} && parsed.ptr == end && index >= 0, "wrong device: '", device,
-          "', expected cuda or cuda:N");
+          "', expected ", name, " or ", name, ":N");
   return index;
 }
 
-bool gpu_usable() {
-  static const bool usable = [] {
-    try {
-      return cuda_target().open && cuda_target().open(0) != nullptr;
-    } catch (const Error&) {
-      return false;
-    }
-  }();
-  return usable;
+// cuDNN's and cuBLAS's operations in front of our own.
+std::vector<const Implementation*> with_library() {
+  std::vector<const Implementation*> both = cudnn::offer().implementations;
+  const auto& own = cuda_target().implementations;
+  both.insert(both.end(), own.begin(), own.end());
+  return both;
 }
 
 [[noreturn]] void unknown_device(std::string_view device) {
-  throw Error(
-      str("unknown device: '", device, "', expected cpu | reference | emulated | cuda[:N]"));
+  throw Error(str("unknown device: '", device,
+                  "', expected cpu | reference | emulated | cuda[:N] | cudnn[:N]"));
 }
 
 }  // namespace
 
+std::string missing_device(std::string_view device) {
+  static std::map<std::string, std::string, std::less<>> known;
+  if (const auto found = known.find(device); found != known.end()) return found->second;
+  std::string reason;
+  try {
+    (void)open_device(device);
+  } catch (const Error& error) {
+    reason = error.what();
+  }
+  return known[std::string(device)] = reason;
+}
+
 std::vector<std::string_view> known_devices() {
-  std::vector<std::string_view> devices = {"cpu", "reference"};
-  if (emulated_target().open) devices.emplace_back("emulated");
-  if (gpu_usable()) devices.emplace_back("cuda");
+  std::vector<std::string_view> devices;
+  std::ranges::copy_if(kAllDevices, std::back_inserter(devices),
+                       [](std::string_view device) { return missing_device(device).empty(); });
   return devices;
+}
+
+std::string library_version(std::string_view device) {
+  return is_cudnn(device) ? cudnn::offer().version : "";
 }
 
 std::shared_ptr<Device> open_device(std::string_view device) {
@@ -91,11 +114,18 @@ std::shared_ptr<Device> open_device(std::string_view device) {
             "no device emulated: built without Boost.Context, expected cpu");
     return emulated_target().open(0);
   }
-  if (!is_cuda(device)) unknown_device(device);
+  if (!is_gpu(device)) unknown_device(device);
+  const int index = gpu_index(device);
   require(cuda_target().open, "no device ", device,
           ": this build has no CUDA kernels (no nvcc when it was configured), expected cpu | "
           "emulated | reference");
-  return cuda_target().open(cuda_index(device));
+  if (is_cudnn(device)) {
+    const cudnn::Offer offer = cudnn::offer();
+    require(offer.missing.empty(), "no device ", device, ": ", offer.missing);
+    const std::string no_gpu = missing_device("cuda");
+    require(no_gpu.empty(), "no device ", device, ": ", offer.version, ", but ", no_gpu);
+  }
+  return cuda_target().open(index);
 }
 
 std::unique_ptr<RelevanceKernels> relevance_kernels(std::string_view device, Device& memory) {
@@ -118,13 +148,14 @@ std::vector<const Implementation*> implementations(std::string_view device, cons
   if (device == "cpu") return kCpu;
   if (device == "reference") return kReference;
   if (device == "emulated") return emulated_target().implementations;
-  if (is_cuda(device)) return cuda_target().implementations;
+  if (is_cudnn(device)) return with_library();
+  if (is_gpu(device)) return cuda_target().implementations;
   unknown_device(device);
 }
 
 std::vector<Precision> known_precisions(std::string_view device) {
   std::vector<Precision> known{Precision::kFp32};
-  if (device == "emulated" || is_cuda(device)) known.push_back(Precision::kTf32);
+  if (device == "emulated" || is_gpu(device)) known.push_back(Precision::kTf32);
   if (device != "reference" && (device != "cpu" || cpu::has_bf16()))
     known.push_back(Precision::kBf16);
   return known;
@@ -141,8 +172,24 @@ void require_precision(std::string_view device, Precision precision) {
                   lacks ? ": this processor has no avx512_bf16" : "", ", expected ", names));
 }
 
+namespace {
+
+// A GPU's default is the same on every machine, whatever libraries it has: they join for the
+// engines that ask for one.
+std::vector<const Implementation*> candidates_of(std::string_view device, const OpProblem& problem,
+                                                 EngineChoice engine) {
+  const bool asks = engine == EngineChoice::kLibrary || engine == EngineChoice::kAuto;
+  if (!asks || !is_gpu(device)) return implementations(device, problem.params);
+  const std::string missing = cudnn::offer().missing;
+  require(engine == EngineChoice::kAuto || missing.empty(), "no library for device ", device, ": ",
+          missing);
+  return with_library();
+}
+
+}  // namespace
+
 ChosenOp create_op(std::string_view device, const OpProblem& problem, EngineChoice engine) {
-  std::vector<const Implementation*> candidates = implementations(device, problem.params);
+  std::vector<const Implementation*> candidates = candidates_of(device, problem, engine);
   if (engine == EngineChoice::kOwn)
     std::erase_if(candidates, [](auto* c) { return c->origin == Origin::kLibrary; });
   if (engine == EngineChoice::kLibrary)
@@ -159,7 +206,9 @@ ChosenOp create_op(std::string_view device, const OpProblem& problem, EngineChoi
   // The plain loops are for checking; nothing that stands in front of them is slower.
   if (able.size() > 1 && able.back() == &kReferenceImplementation) able.pop_back();
   if (!able.empty()) {
-    const Implementation* chosen = fastest(device, problem, able);
+    const Implementation* chosen = able[0];
+    if (able.size() > 1)
+      chosen = fastest({device, library_version(is_gpu(device) ? "cudnn" : device)}, problem, able);
     return {chosen->create(problem), chosen->name};
   }
   throw Error(str("no implementation on device ", device, ": ", reasons));

@@ -14,12 +14,21 @@
 
 namespace fovea {
 
-// Devices that are usable here: "cpu", "reference", and with their kernels built "emulated" and, if
-// there is a GPU, "cuda".
+// Every device that a build may have. "cudnn" is the GPU of "cuda" with cuDNN's and cuBLAS's
+// operations in front of our own.
+inline constexpr std::string_view kAllDevices[] = {"cpu", "reference", "emulated", "cuda", "cudnn"};
+
+// Why `device` cannot be used here, in one line; empty where it can.
+[[nodiscard]] std::string missing_device(std::string_view device);
+
+// Those of kAllDevices that are usable here.
 [[nodiscard]] std::vector<std::string_view> known_devices();
 
-// Memory and queue of `device`: a name as above, or "cuda:N". Error that says what is missing when
-// this build or this machine has no such device.
+// "cuDNN 9.19.0, cuBLAS 13.1.0" of the device cudnn; empty where there is none, and for others.
+[[nodiscard]] std::string library_version(std::string_view device);
+
+// Memory and queue of `device`: a name as above, or "cuda:N", "cudnn:N". Error that says what is
+// missing when this build or this machine has no such device.
 [[nodiscard]] std::shared_ptr<Device> open_device(std::string_view device);
 
 // Relevance kernels for `memory`, which open_device(device) gave and which must outlive them.
@@ -32,7 +41,8 @@ namespace fovea {
                                                       std::span<const SgdBlob> blobs);
 
 // Candidates for `op` on `device`, best first. An unknown device is an Error that lists the known
-// ones.
+// ones. A library's are with the device cudnn; create_op() adds them to cuda's for engines that ask
+// for a library.
 [[nodiscard]] std::vector<const Implementation*> implementations(std::string_view device,
                                                                  const OpParams& op);
 
@@ -40,8 +50,8 @@ namespace fovea {
 [[nodiscard]] std::vector<Precision> known_precisions(std::string_view device);
 void require_precision(std::string_view device, Precision precision);
 
-// FLOP/s that the device of `memory` does on registers alone, measured now; 0 where that says nothing
-// (emulated).
+// FLOP/s that the device of `memory` does on registers alone, measured now; 0 where that says
+// nothing (emulated).
 [[nodiscard]] double peak_flops(Device& memory, Precision precision);
 
 struct ChosenOp {

@@ -8,6 +8,8 @@ namespace fovea::FOVEA_TARGET {
 extern const Implementation kFirstLayerBf16, kFirstLayerTf32, kLinearBf16, kLinearTf32, kLinear,
     kPooling, kLrn, kRelu, kDropout, kConcat, kSplit, kSoftmax, kSoftmaxLoss, kAccuracy;
 
+extern const LibrarySupport kLibrarySupport;
+
 std::shared_ptr<Device> open_device(int index);
 std::unique_ptr<RelevanceKernels> make_relevance(Device& device);
 std::unique_ptr<SgdKernels> make_sgd(Device& device, std::span<const SgdBlob> blobs);
@@ -20,7 +22,8 @@ Target target() {
           .open = open_device,
           .relevance = make_relevance,
           .sgd = make_sgd,
-          .peak_flops = measure_peak_flops};
+          .peak_flops = measure_peak_flops,
+          .library_support = &kLibrarySupport};
 }
 
 }  // namespace fovea::FOVEA_TARGET

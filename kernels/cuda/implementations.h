@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/cuda/library_support.h"
 #include "kernels/ops/device.h"
 #include "kernels/ops/op.h"
 #include "kernels/ops/relevance_kernels.h"
@@ -22,6 +23,7 @@ struct Target {
   std::unique_ptr<SgdKernels> (*sgd)(Device& device, std::span<const SgdBlob> blobs) = nullptr;
   // FLOP/s on registers alone.
   double (*peak_flops)(Device& device, Precision precision) = nullptr;
+  const LibrarySupport* library_support = nullptr;
 };
 
 namespace cuda {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cuda/device_op.cuh"
+#include "kernels/cuda/filter_order.h"
 #include "kernels/cuda/linear_geometry.cuh"
 #include "kernels/cuda/linear_gradient.cuh"
 #include "kernels/cuda/linear_problems.cuh"
@@ -19,23 +20,11 @@ class LinearBase : public DeviceOp {
       : DeviceOp(problem),
         geometry_(linear_geometry(problem)),
         flat_(std::holds_alternative<InnerProductParams>(problem.params)),
-        bias_(std::visit(
-            [](const auto& p) {
-              if constexpr (requires { p.bias; }) {
-                return p.bias;
-              } else {
-                return false;
-              }
-            },
-            problem.params)),
+        bias_(has_bias(problem)),
         relu_(problem.fused_relu),
         training_(problem.training),
-        slope_(problem.relu_slope) {
-    // Caffe's order of weights is (K, channel, row, column), ours (K, row, column, channel).
-    const Shape& x = problem.bottoms[0];
-    filter_channels_ = flat_ ? x.c() : geometry_.channels;
-    filter_taps_ = flat_ ? x.h() * x.w() : geometry_.taps();
-  }
+        slope_(problem.relu_slope),
+        order_(filter_order(problem)) {}
 
   [[nodiscard]] std::int64_t param_storage(std::size_t i) const override {
     return i == 0 ? geometry_.filter_count() : all_outputs();
@@ -44,14 +33,14 @@ class LinearBase : public DeviceOp {
     if (i > 0) {
       std::copy_n(plain, all_outputs(), packed);
     } else {
-      transpose_filters(plain, packed, filter_channels_, filter_taps_);
+      order_.pack(plain, packed);
     }
   }
   void unpack_param(std::size_t i, const float* packed, float* plain) const override {
     if (i > 0) {
       std::copy_n(packed, all_outputs(), plain);
     } else {
-      transpose_filters(packed, plain, filter_taps_, filter_channels_);
+      order_.unpack(packed, plain);
     }
   }
   [[nodiscard]] bool backward_reads_tops() const override { return relu_; }
@@ -97,18 +86,7 @@ class LinearBase : public DeviceOp {
   float slope_;
 
  private:
-  // (K, rows, columns) -> (K, columns, rows)
-  void transpose_filters(const float* from, float* to, std::int64_t rows,
-                         std::int64_t columns) const {
-    for (std::int64_t k = 0; k < all_outputs(); ++k, from += rows * columns, to += rows * columns) {
-      for (std::int64_t row = 0; row < rows; ++row) {
-        for (std::int64_t column = 0; column < columns; ++column)
-          to[column * rows + row] = from[row * columns + column];
-      }
-    }
-  }
-
-  std::int64_t filter_channels_ = 1, filter_taps_ = 1;
+  FilterOrder order_;
 };
 
 inline std::string supports_linear(const OpProblem& problem) {

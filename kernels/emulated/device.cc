@@ -30,6 +30,11 @@ class EmulatedDevice final : public HeapDevice {
 
 Stream stream_of(Device&);
 Stream stream_of(Device&) { return {}; }
+void* queue_of(Device&);
+void* queue_of(Device&) { return nullptr; }
+
+int current_device();
+int current_device() { return 0; }
 
 std::shared_ptr<Device> open_device(int);
 std::shared_ptr<Device> open_device(int index) {

@@ -150,7 +150,9 @@ TEST_F(Check, AMismatchIsExitCodeOne) {
 
 TEST_F(Check, MistakesAreOneLine) {
   expect_mistake(run({"--devices", "reference"}), {"--devices", "two or more"});
-  expect_mistake(run({"--devices", "cpu,cudnn"}), {"unknown device: 'cudnn'"});
+  expect_mistake(run({"--devices", "cpu,cudn"}), {"unknown device: 'cudn'", "cudnn[:N]"});
+  if (const std::string missing = missing_device("cudnn"); !missing.empty())
+    expect_mistake(run({"--devices", "cpu,cudnn"}), {missing});
   expect_mistake(run({"--rules", "no-such-rule"}), {"no-such-rule"});
   expect_mistake(run({"--layers", "nothing*"}), {"--layers", "nothing*", "Every"});
 }

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "data/image.h"
+#include "engine/backend/registry.h"
 #include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
 #include "engine/io/safetensors.h"
@@ -196,8 +197,16 @@ TEST_F(NetCommands, BenchHasTheFieldsOfTheContract) {
   }
 }
 
-TEST_F(NetCommands, DevicesNamesTheOnesThatWork) {
+TEST_F(NetCommands, DevicesNamesTheOnesThatWorkAndWhyTheOthersDoNot) {
   const Json json = json_of(run({"devices", "--json"}));
+  EXPECT_EQ(json["devices"].size() + json["absent"].size(), std::size(kAllDevices));
+  const std::string listing = run({"devices"}).out;
+  for (const Json& device : json["absent"]) {
+    const auto name = device["name"].get<std::string>(),
+               reason = device["reason"].get<std::string>();
+    EXPECT_NE(listing.find(reason), std::string::npos) << listing;
+    expect_mistake(run({"net", "show", file("toy.json"), "--device", name}), {reason});
+  }
   for (const Json& device : json["devices"]) {
     const CommandResult shown =
         run({"net", "show", file("toy.json"), "--device", device["name"].get<std::string>()});

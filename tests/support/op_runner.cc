@@ -146,9 +146,12 @@ OpBinding make_binding(Device& device, const OpProblem& problem, const OpInputs&
   return binding;
 }
 
-// Implementations of the kernels' targets are named after their device.
-std::shared_ptr<Device> device_of(const Implementation& implementation) {
+// Implementations of the kernels' targets are named after their device, those of cuDNN and cuBLAS
+// after their library.
+std::shared_ptr<Device> device_of(const Implementation& implementation, const std::string& asked) {
+  if (!asked.empty()) return open_device(asked);
   const std::string_view target = implementation.name.substr(0, implementation.name.find(':'));
+  if (target == "cudnn" || target == "cublas") return open_device("cudnn");
   return open_device(target == "emulated" || target == "cuda" ? target : "cpu");
 }
 
@@ -156,8 +159,8 @@ std::shared_ptr<Device> device_of(const Implementation& implementation) {
 
 OpOutputs run_op(const OpProblem& problem, const Implementation& implementation,
                  const OpInputs& inputs, const RunConditions& conditions) {
+  const std::shared_ptr<Device> device = device_of(implementation, conditions.device);
   const auto op = implementation.create(problem);
-  const std::shared_ptr<Device> device = device_of(implementation);
   Memory m = make_memory(*device, problem, *op, inputs, conditions);
   const OpBinding binding = make_binding(*device, problem, inputs, conditions, m);
   op->bind(binding);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "engine/core/tensor.h"
@@ -23,6 +24,7 @@ struct RunConditions {
   bool wants_param_grads = true;        // false: null param_grads (a frozen layer)
   std::size_t frozen_param = SIZE_MAX;  // null gradient for this one alone
   std::uint64_t iteration = 0;
+  std::string device = {};  // whose memory; empty: by the implementation's name
 };
 
 // Forward, and backward when problem.training. Outputs, state and scratch are filled with NaN

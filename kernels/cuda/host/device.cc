@@ -99,6 +99,15 @@ class CudaDevice final : public Device {
 
 Stream stream_of(Device& device);
 Stream stream_of(Device& device) { return static_cast<CudaDevice&>(device).stream(); }
+void* queue_of(Device& device);
+void* queue_of(Device& device) { return stream_of(device).handle; }
+
+int current_device();
+int current_device() {
+  int index = 0;
+  check(cudaGetDevice(&index));
+  return index;
+}
 
 std::shared_ptr<Device> open_device(int index);
 std::shared_ptr<Device> open_device(int index) {
