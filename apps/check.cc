@@ -3,6 +3,7 @@
 
 #include <iomanip>
 #include <iostream>
+#include <optional>
 #include <sstream>
 
 #include "apps/common.h"
@@ -22,17 +23,17 @@ struct CheckArguments {
   double bound_scale = 1;
 };
 
-NetDefinition definition(const CheckArguments& a) {
-  if (!a.weights.empty()) return model_net(read_model(a.weights), a.net, a.batch, Phase::kTrain);
-  return load_net(resolve_net(a.net), {.phase = Phase::kTrain, .batch = a.batch});
+Graph graph_of(const CheckArguments& a, const std::optional<Model>& given) {
+  if (given) return build_graph(model_net(*given, a.net, a.batch, Phase::kTrain));
+  return build_graph(load_net(resolve_net(a.net), {.phase = Phase::kTrain, .batch = a.batch}));
 }
 
-void load(const CheckArguments& a, Executor& model) {
+void load(Executor& model, const std::optional<Model>& given) {
   fill_params(model, common().seed);
-  if (a.weights.empty()) return;
-  const WeightReport report = load_weights(model, read_weights(a.weights), a.weights);
+  if (!given) return;
+  const WeightReport report = load_weights(model, given->file, given->path);
   for (const std::string& name : report.missing)
-    talk(str("not in ", a.weights, ": ", name, ", filled as the net says"));
+    talk(str("not in ", given->path, ": ", name, ", filled as the net says"));
 }
 
 constexpr std::array kColumns{24, 18, 12, 12, 12, 12, 12};
@@ -75,8 +76,11 @@ void check(const CheckArguments& a) {
   require(common().precision == "fp32", "no precision ", common().precision,
           " for check, expected fp32");
   const std::vector<std::string> devices = split_list(a.devices);
-  Executor model(build_graph(definition(a)), {.device = "cpu"});
-  load(a, model);
+  std::optional<Model> given;
+  if (!a.weights.empty()) given = read_model(a.weights);
+  Executor model(graph_of(a, given), {.device = "cpu"});
+  load(model, given);
+  given.reset();
   Progress progress("checking");
   CheckOptions options{
       .devices = devices,
@@ -138,7 +142,8 @@ void add_check_command(CLI::App& app) {
   c->add_option("--layers", a->layers, "layers to check, with * and ?")->capture_default_str();
   c->add_option(
        "--rules", a->rules,
-       "presets whose relevance rules linear layers are explained by: all | none | NAME,...")
+       "relevance rules that layers are explained by: all that they have | none | those of the "
+       "presets NAME,...")
       ->capture_default_str();
   c->add_option("--bound-scale", a->bound_scale,
                 "multiplies the bounds: below 1 shows what is near its bound")

@@ -138,7 +138,8 @@ void add_input_options(CLI::App& app, InputArguments& a) {
 }
 
 void settle_input(InputArguments& a) {
-  settle_model(a.model, a.weights, a.net, a.mean);
+  if (auto model = settle_model(a.model, a.weights, a.net, a.mean))
+    a.settled = std::make_shared<Model>(std::move(*model));
   if (a.weights.empty()) throw CLI::RequiredError("--model or --weights");
 }
 

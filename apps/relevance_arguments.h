@@ -3,10 +3,12 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "apps/resolve.h"
 #include "engine/relevance/analyzer.h"
 
 namespace fovea::apps {
@@ -15,7 +17,8 @@ struct InputArguments {
   std::vector<std::string> images;
   std::string net, weights, model, mean, input, store, view;
   int batch = 8, limit = 0;
-  std::int64_t memory = 0;  // MB for the automatic batch; 0 = --batch
+  std::int64_t memory = 0;         // MB for the automatic batch; 0 = --batch
+  std::shared_ptr<Model> settled;  // what settle_input had to read: not read again
 };
 
 struct RuleArguments {

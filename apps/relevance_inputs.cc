@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "data/batch_source.h"
+#include "apps/record_input.h"
 #include "data/mean.h"
 #include "data/resize.h"
 #include "engine/core/npy.h"
@@ -60,17 +60,19 @@ std::vector<Sample> samples_of_files(const InputArguments& a, const TransformPar
   return samples;
 }
 
-std::vector<Sample> samples_of_view(const InputArguments& a, const TransformParams& transform) {
+std::vector<Sample> samples_of_view(const InputArguments& a, const Shape& wanted,
+                                    const TransformParams& transform) {
   const Store store(a.store);
   const View& view = store.view(a.view);
   std::vector<Sample> samples;
-  std::vector<std::uint8_t> scratch;
   for (const std::uint32_t record : view.records) {
     if (a.limit > 0 && std::ssize(samples) >= a.limit) break;
-    const RecordInfo info = store.record(record);
-    samples.push_back(sample_of_planes(
-        str(samples.size(), "_", fs::path(info.source).stem().string()),
-        store.planes(record, scratch), Shape{3, info.height, info.width}, transform));
+    Sample sample{
+        .name = str(samples.size(), "_", fs::path(store.record(record).source).stem().string())};
+    sample.input.resize(static_cast<std::size_t>(wanted.count()));
+    fill_input(store, record, wanted, transform, sample.input);
+    sample.picture = picture_of(store, record, transform.crop);
+    samples.push_back(std::move(sample));
     samples.back().record = record;
     if (view.target >= 0)
       samples.back().label = store.columns()[static_cast<std::size_t>(view.target)].values[record];
@@ -81,14 +83,16 @@ std::vector<Sample> samples_of_view(const InputArguments& a, const TransformPara
 }  // namespace
 
 RelevanceInputs::RelevanceInputs(const InputArguments& a)
-    : arguments_(a), model_(read_model(a.weights)) {
-  if (!a.mean.empty()) model_.mean = read_mean(a.mean);
-  crop_ = static_cast<int>(model_net(model_, a.net, 1).inputs[0].shape.h());
-  const TransformParams transform{.crop = crop_, .mean = model_.mean, .scale = model_.scale};
+    : arguments_(a),
+      model_(a.settled ? a.settled : std::make_shared<Model>(read_model(a.weights))) {
+  if (!a.mean.empty()) model_->mean = read_mean(a.mean);
+  const Shape image = model_net(*model_, a.net, 1).inputs[0].shape;
+  crop_ = static_cast<int>(image.h());
+  const TransformParams transform{.crop = crop_, .mean = model_->mean, .scale = model_->scale};
   if (!a.input.empty()) {
     samples_ = samples_of_array(a, array_shape_);
   } else if (!a.store.empty()) {
-    samples_ = samples_of_view(a, transform);
+    samples_ = samples_of_view(a, {image.c(), image.h(), image.w()}, transform);
   } else {
     samples_ = samples_of_files(a, transform);
   }
@@ -98,7 +102,7 @@ RelevanceInputs::RelevanceInputs(const InputArguments& a)
 
 Graph RelevanceInputs::graph(std::int64_t batch) const {
   if (batch == 0) batch = std::min<std::int64_t>(arguments_.batch, std::ssize(samples_));
-  const NetDefinition net = model_net(model_, arguments_.net, batch);
+  const NetDefinition net = model_net(*model_, arguments_.net, batch);
   if (array_shape_.rank() == 4) {
     Shape wanted = array_shape_;
     wanted[0] = batch;
@@ -109,7 +113,7 @@ Graph RelevanceInputs::graph(std::int64_t batch) const {
 }
 
 Tensor<float> RelevanceInputs::seen_mean() const {
-  const Tensor<float>& mean = model_.mean;
+  const Tensor<float>& mean = model_->mean;
   if (mean.shape.rank() != 3) return {};
   const Window window = centre_window(mean.shape, crop_);
   Tensor<float> seen({mean.shape[0], crop_, crop_});

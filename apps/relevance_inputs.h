@@ -1,6 +1,7 @@
 // What there is to explain: a model and the images that go through it.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,7 @@ class RelevanceInputs {
   // Reads the model and all images. Error when there is nothing to explain.
   explicit RelevanceInputs(const InputArguments& a);
 
-  [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] const Model& model() const { return *model_; }
   [[nodiscard]] const std::vector<Sample>& samples() const { return samples_; }
   // MB for the automatic batch, 0 = --batch.
   [[nodiscard]] std::int64_t memory() const { return arguments_.memory; }
@@ -39,7 +40,7 @@ class RelevanceInputs {
 
  private:
   InputArguments arguments_;
-  Model model_;
+  std::shared_ptr<Model> model_;
   int crop_ = 0;
   Shape array_shape_;
   std::vector<Sample> samples_;

@@ -124,19 +124,19 @@ void require_complete(const Model& model) {
           model.classes.size(), " names, expected ", units);
 }
 
-void settle_model(const std::string& model, std::string& weights, std::string& net,
-                  const std::string& mean) {
-  if (model.empty()) return;
+std::optional<Model> settle_model(const std::string& model, std::string& weights, std::string& net,
+                                  const std::string& mean) {
+  if (model.empty()) return std::nullopt;
   const fs::path path(model);
   if (path.extension() == ".json" || path.extension() == ".prototxt") {
     require(net.empty(), "two nets: --model ", model, " and --net ", net, ", expected one");
     net = model;
-    return;
+    return std::nullopt;
   }
   require(weights.empty(), "two models: --model ", model, " and --weights ", weights,
           ", expected one");
   weights = model;
-  const Model own = read_model(model);
+  Model own = read_model(model);
   require_complete(own);
   if (!net.empty()) {
     const std::string other =
@@ -149,6 +149,7 @@ void settle_model(const std::string& model, std::string& weights, std::string& n
     require(given.shape == own.mean.shape && given.values == own.mean.values, "wrong --mean for ",
             model, ": ", mean, ": ", given.shape, ", expected the model's own, ", own.mean.shape);
   }
+  return own;
 }
 
 NetDefinition model_net(const Model& model, const std::string& net, std::int64_t batch,

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "engine/core/tensor.h"
@@ -45,8 +46,9 @@ void require_complete(const Model& model);
 
 // What --model MODEL says beside --weights, --net and --mean: a net file stands for --net; weights
 // stand for --weights and must be complete, and a net or mean named as well must be their own.
-void settle_model(const std::string& model, std::string& weights, std::string& net,
-                  const std::string& mean);
+// Returns the model where it had to be read for that.
+[[nodiscard]] std::optional<Model> settle_model(const std::string& model, std::string& weights,
+                                                std::string& net, const std::string& mean);
 
 // The model's own net (its metadata), or `net` when that is given.
 [[nodiscard]] NetDefinition model_net(const Model& model, const std::string& net,

@@ -21,7 +21,7 @@ BatchSource::BatchSource(const Store& store, LoaderOptions options)
   const std::string where = str(store.path().string(), ":", options_.view);
   require(!view_.records.empty(), "empty view in ", where, ": 0 records, expected at least one");
   require(options_.batch >= 1, "batch for ", where, ": ", options_.batch, ", expected at least 1");
-  require(!options_.mirror || options_.crops != Crops::kOversample, "mirror for ", where,
+  require(!options_.mirror || images_per_record(options_.crops) == 1, "mirror for ", where,
           ": true, expected false with oversample crops, which mirror themselves");
   if (!options_.label.empty()) {
     labels_ = &store.column(options_.label);
@@ -83,7 +83,7 @@ std::uint32_t BatchSource::drawn_record(std::uint64_t position) const {
 }
 
 Shape BatchSource::batch_shape() const {
-  const int images = options_.crops == Crops::kOversample ? 10 * options_.batch : options_.batch;
+  const int images = images_per_record(options_.crops) * options_.batch;
   return {images, output_shape_[0], output_shape_[1], output_shape_[2]};
 }
 
@@ -109,6 +109,8 @@ std::vector<Window> BatchSource::windows_at(std::uint64_t position) const {
   const int crop = options_.transform.crop;
   if (options_.crops == Crops::kOversample) return oversample_windows(image_shape_, crop);
   Window window = centre_window(image_shape_, crop);
+  if (options_.crops == Crops::kCentreMirror)
+    return {window, {.top = window.top, .left = window.left, .mirror = true}};
   if (options_.crops == Crops::kBottomRight) window = oversample_windows(image_shape_, crop)[3];
   if (options_.crops == Crops::kRandom && crop > 0) {
     const RandomKey key{options_.seed, RandomPurpose::kCrop, position};

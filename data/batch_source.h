@@ -22,12 +22,17 @@
 
 namespace fovea {
 
-enum class Crops : int { kCentre, kRandom, kOversample, kBottomRight };
+enum class Crops : int { kCentre, kRandom, kOversample, kBottomRight, kCentreMirror };
 template <>
-inline constexpr EnumTable<Crops, 4> enum_names<Crops>{{{"center", Crops::kCentre},
+inline constexpr EnumTable<Crops, 5> enum_names<Crops>{{{"center", Crops::kCentre},
                                                         {"random", Crops::kRandom},
                                                         {"oversample", Crops::kOversample},
-                                                        {"legacy-single", Crops::kBottomRight}}};
+                                                        {"legacy-single", Crops::kBottomRight},
+                                                        {"center-mirror", Crops::kCentreMirror}}};
+
+[[nodiscard]] constexpr int images_per_record(Crops crops) {
+  return crops == Crops::kOversample ? 10 : crops == Crops::kCentreMirror ? 2 : 1;
+}
 
 // How the records of an epoch are chosen. kShuffle: a permutation of the view. kBalanced: every
 // class equally often, kWeighted: classes by their weights; both draw with replacement, an epoch
@@ -44,9 +49,9 @@ struct LoaderOptions {
   std::string label = {};  // column; empty: the one that the view is about
   int batch = 1;           // records
   TransformParams transform = {};
-  Crops crops =
-      Crops::kCentre;   // kOversample: ten images per record, in the order of oversample_windows
-  bool mirror = false;  // mirror every other image, drawn; not with kOversample
+  // kOversample: ten images per record, in the order of oversample_windows; kCentreMirror: two.
+  Crops crops = Crops::kCentre;
+  bool mirror = false;  // mirror every other image, drawn; not with several images per record
   Sampling sampling = Sampling::kInOrder;
   std::vector<float> class_weights = {};  // of kWeighted: one per class, any scale
   Augmentation augment = {};              // before the crop; off
@@ -69,7 +74,7 @@ class BatchSource {
   // or a crop or mean that does not fit. `store` must outlive this.
   BatchSource(const Store& store, LoaderOptions options);
 
-  // (batch, C, P, Q); ten times as many images with kOversample.
+  // (batch, C, P, Q); images_per_record times as many images.
   [[nodiscard]] Shape batch_shape() const;
   // Records in one epoch, and batches that cover it (the last one may run on into the next epoch).
   [[nodiscard]] std::int64_t epoch_size() const {

@@ -1,12 +1,12 @@
 #include "engine/check/check.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <memory>
 
 #include "engine/backend/registry.h"
 #include "engine/check/bounds.h"
+#include "engine/check/other_relevance.h"
 #include "engine/check/relevance_check.h"
 #include "engine/core/pattern.h"
 #include "engine/core/random.h"
@@ -48,7 +48,8 @@ class Check {
       if (!chosen_.back()) continue;
       ++layers;
       count_ += has_backward(node) ? 2 : 1;
-      if (is_linear(node.op)) count_ += rules_of_layer(graph_, index, options.rules).size();
+      count_ += is_linear(node.op) ? rules_of_layer(graph_, index, options.rules).size()
+                                   : other_rules_of_layer(node, options.rules).size();
     }
     require(layers > 0, "wrong value for --layers: '", options.layers, "' matches no layer of net ",
             graph_.name);
@@ -64,7 +65,7 @@ class Check {
       if (chosen_[i] && has_backward(graph_.nodes[i])) backward(i);
     }
     for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
-      if (chosen_[i] && is_linear(graph_.nodes[i].op)) relevance(i);
+      if (chosen_[i]) is_linear(graph_.nodes[i].op) ? relevance(i) : other_relevance(i);
     }
     return std::move(lines_);
   }
@@ -216,12 +217,45 @@ class Check {
     const auto run = [&](const RelevanceCase& of) {
       return run_relevance(of, device.name, *device.memory, line.seconds, line.implementation);
     };
-    if (!options_.disturb) return run(problem);
-    LayerInputs inputs{{problem.x}, problem.params, {problem.r}};
-    options_.disturb(device.name, problem.node->name, inputs);
+    if (!options_.disturb && !options_.disturb_rule) return run(problem);
     RelevanceCase disturbed = problem;
+    LayerInputs inputs{{problem.x}, problem.params, {problem.r}};
+    if (options_.disturb) options_.disturb(device.name, problem.node->name, inputs);
     disturbed.params = inputs.params;
+    if (options_.disturb_rule)
+      options_.disturb_rule(device.name, problem.node->name, disturbed.rule);
     return run(disturbed);
+  }
+
+  void other_relevance(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    OtherCase problem{.node = &node,
+                      .problem = problem_of(i),
+                      .rules = {},
+                      .values = inputs_of(i).bottoms,
+                      .r = {},
+                      .bounds = {}};
+    problem.problem.propagate.assign(node.bottoms.size(), true);
+    for (const auto& [name, rules] : other_rules_of_layer(node, options_.rules)) {
+      progress(i);
+      problem.rules = rules;
+      condition(problem, options_.seed);
+      CheckLine line = line_of(i, "relevance", 0, {});
+      line.rule = name;
+      const auto on = [&](const OpenDevice& device) {
+        OtherCase of = problem;
+        if (options_.disturb_other_rule)
+          options_.disturb_other_rule(device.name, node.name, of.rules);
+        return run_relevance(of, device.name, *device.memory, line.seconds, line.implementation);
+      };
+      const std::vector<Tensor<float>> first = on(devices_[0]);
+      line.first_s = line.seconds;
+      for (std::size_t d = 1; d < devices_.size(); ++d) {
+        line.device = devices_[d].name;
+        const std::vector<Tensor<float>> other = on(devices_[d]);
+        add(other, first, problem.bounds, line);
+      }
+    }
   }
 
   // What the layer above left, or, where it was not checked, random numbers.
@@ -267,29 +301,6 @@ class Check {
 };
 
 }  // namespace
-
-void compare(const std::vector<Tensor<float>>& actual, const std::vector<Tensor<float>>& expected,
-             const std::vector<Tensor<float>>& bounds, double scale, CheckLine& line) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  double largest_share = -1;
-  for (std::size_t t = 0; t < expected.size(); ++t) {
-    expects(actual[t].shape == expected[t].shape, "equal shapes on both sides");
-    for (std::size_t i = 0; i < expected[t].values.size(); ++i) {
-      const auto a = static_cast<double>(actual[t].values[i]),
-                 e = static_cast<double>(expected[t].values[i]),
-                 bound = scale * static_cast<double>(bounds[t].values[i]);
-      double error = a == e ? 0 : std::abs(a - e);
-      if (std::isnan(error)) error = kInfinity;
-      line.max_error = std::max(line.max_error, error);
-      const double share = error == 0 ? 0 : bound > 0 ? error / bound : kInfinity;
-      if (!(share > largest_share)) continue;
-      largest_share = share;
-      line.tensor = static_cast<int>(t), line.index = static_cast<std::int64_t>(i);
-      line.expected = e, line.actual = a, line.error = error, line.bound = bound;
-      line.ok = error <= bound;
-    }
-  }
-}
 
 std::vector<CheckLine> check_net(const Executor& model, const CheckOptions& options) {
   return Check(model, options).run();

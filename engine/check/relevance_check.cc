@@ -6,8 +6,8 @@
 
 #include "engine/backend/host_device.h"
 #include "engine/backend/registry.h"
-#include "engine/backend/transfer.h"
 #include "engine/check/bounds.h"
+#include "engine/check/plain_tensors.h"
 #include "engine/core/random.h"
 #include "engine/relevance/composite.h"
 #include "engine/relevance/places.h"
@@ -205,6 +205,11 @@ std::vector<RelevanceRule> rules_of_layer(const Graph& graph, int node,
   const bool pixels = graph.tensors[static_cast<std::size_t>(layer.bottoms[0])].producer < 0;
   const bool all = presets == std::vector<std::string>{"all"};
   std::vector<RelevanceRule> rules;
+  const auto add = [&](const RelevanceRule& rule) {
+    const bool known =
+        std::ranges::any_of(rules, [&](const auto& other) { return key(other) == key(rule); });
+    if (!known && (pixels || !needs_bounds(rule))) rules.push_back(rule);
+  };
   for (const std::string& name : all ? composite_presets() : presets) {
     // Both sides of a part that ends at some layer (--flat-until): this one's, and the one's above.
     for (const int until : {node, node - 1}) {
@@ -213,11 +218,11 @@ std::vector<RelevanceRule> rules_of_layer(const Graph& graph, int node,
                              .depth = depths[static_cast<std::size_t>(node)],
                              .first = pixels,
                              .last = node == last_inner_product(graph)};
-      const RelevanceRule rule = composite.table_of(composite.choice_for(layer, place), layer);
-      const bool known =
-          std::ranges::any_of(rules, [&](const auto& other) { return key(other) == key(rule); });
-      if (!known && (pixels || !needs_bounds(rule))) rules.push_back(rule);
+      add(composite.table_of(composite.choice_for(layer, place), layer));
     }
+  }
+  for (const auto& [name, rule] : enum_names<LinearRuleName>) {
+    if (all) add(Composite().table_of({.rule = rule}, layer));
   }
   return rules;
 }
@@ -238,13 +243,7 @@ Tensor<float> run_relevance(const RelevanceCase& c, std::string_view device, Dev
     return result;
   }
   const std::unique_ptr<RelevanceKernels> kernels = relevance_kernels(device, memory);
-  std::vector<DeviceBuffer<float>> owners;
-  const auto place = [&](const Tensor<float>& plain) {
-    owners.emplace_back(memory, plain.values.size());
-    const OpTensor t{owners.back().data(), plain.shape, Layout::kPlain};
-    upload_plain(memory, plain.view(), t);
-    return t;
-  };
+  PlainTensors place(memory);
   const OpTensor x = place(c.x), r = place(c.r), bottom = place(Tensor<float>(c.x.shape));
   const bool non_negative = std::ranges::all_of(c.x.values, [](float v) { return v >= 0; });
   const auto step =

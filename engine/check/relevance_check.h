@@ -10,9 +10,9 @@
 
 namespace fovea {
 
-// The tables that the presets named (all of them where `presets` is "all", none where it is empty)
-// have for linear layer `node` of `graph`, each once. Without those that need bounds where the
-// layer does not read the net's input.
+// The tables that the presets named have for linear layer `node` of `graph`, each once; where
+// `presets` is "all", those of every preset, and every rule by its own constants; none where it is
+// empty. Without those that need bounds where the layer does not read the net's input.
 [[nodiscard]] std::vector<RelevanceRule> rules_of_layer(const Graph& graph, int node,
                                                         const std::vector<std::string>& presets);
 

@@ -1,7 +1,9 @@
 #include "engine/core/npy.h"
 
 #include <bit>
+#include <charconv>
 #include <cstring>
+#include <system_error>
 
 #include "engine/core/file.h"
 
@@ -28,22 +30,32 @@ std::string header_value(const std::string& header, const std::string& key,
                          const std::string& file) {
   const auto at = header.find("'" + key + "':");
   require(at != std::string::npos, "not a .npy file: ", file, ": no '", key, "' in its header");
-  auto begin = header.find_first_not_of(' ', at + key.size() + 3);
-  const auto end =
-      header[begin] == '(' ? header.find(')', begin) + 1 : header.find_first_of(",}", begin);
-  return header.substr(begin, end - begin);
+  const auto begin = header.find_first_not_of(' ', at + key.size() + 3);
+  require(begin != std::string::npos, "not a .npy file: ", file, ": nothing behind '", key,
+          "' in its header");
+  const bool tuple = header[begin] == '(';
+  const auto end = tuple ? header.find(')', begin) : header.find_first_of(",}", begin);
+  require(end != std::string::npos, "not a .npy file: ", file, ": no end of '", key,
+          "' in its header");
+  return header.substr(begin, end - begin + (tuple ? 1 : 0));
 }
 
-Shape parse_shape(const std::string& text, const std::string& file) {
+// `most`: elements that a file of this size can hold.
+Shape parse_shape(const std::string& text, std::int64_t most, const std::string& file) {
   std::vector<std::int64_t> extents;
-  for (std::size_t i = 0; i < text.size();) {
-    if (text[i] >= '0' && text[i] <= '9') {
-      std::size_t used = 0;
-      extents.push_back(std::stoll(text.substr(i), &used));
-      i += used;
-    } else {
-      ++i;
+  std::int64_t count = 1;
+  for (const char *at = text.data(), *end = at + text.size(); at != end;) {
+    if (*at < '0' || *at > '9') {
+      ++at;
+      continue;
     }
+    std::int64_t extent = 0;
+    const auto [behind, error] = std::from_chars(at, end, extent);
+    require(error == std::errc() && (extent == 0 || count <= most / extent), "wrong shape in ",
+            file, ": ", text, ", expected one that fits the file");
+    extents.push_back(extent);
+    count *= extent;
+    at = behind;
   }
   require(extents.size() <= Shape::kMaxRank, "array in ", file, ": ", extents.size(),
           " axes, expected at most four");
@@ -58,6 +70,8 @@ Tensor<float> read_npy(const std::filesystem::path& path) {
   require(bytes.size() >= 10 && std::memcmp(bytes.data(), kMagic, 6) == 0,
           "not a .npy file: ", file);
   const bool version1 = bytes[6] == 1;
+  require(version1 || bytes.size() >= 12, "truncated file: ", file, ": ", bytes.size(),
+          " bytes, expected a header");
   std::uint32_t length = 0;
   std::memcpy(&length, bytes.data() + 8, version1 ? 2 : 4);
   const std::size_t start = (version1 ? 10U : 12U) + std::size_t{length};
@@ -66,7 +80,7 @@ Tensor<float> read_npy(const std::filesystem::path& path) {
   const std::string header = bytes.substr(version1 ? 10 : 12, length);
   require(header_value(header, "fortran_order", file) == "False", "array in ", file,
           ": Fortran order, expected C order");
-  const Shape shape = parse_shape(header_value(header, "shape", file), file);
+  const Shape shape = parse_shape(header_value(header, "shape", file), std::ssize(bytes), file);
   const std::string type = header_value(header, "descr", file);
   const char* data = bytes.data() + start;
   const auto check = [&](std::size_t element) {

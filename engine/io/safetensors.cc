@@ -40,7 +40,8 @@ Tensor<float> read_tensor(const std::string& name, const Json& entry, const char
             ", expected one that fits the file");
     count *= extent;
   }
-  require(offsets.size() == 2 && offsets[0] >= 0 && offsets[1] - offsets[0] == count * 4 &&
+  require(offsets.size() == 2 && offsets[0] >= 0 && offsets[1] >= offsets[0] &&
+              offsets[1] - offsets[0] == count * 4 &&
               static_cast<std::uint64_t>(offsets[1]) <= size,
           "truncated file or wrong offsets in ", where, ": ", entry["data_offsets"].dump(),
           ", expected ", count * 4, " bytes within ", size);

@@ -71,6 +71,22 @@ Tensor<double> relu(ReluRule rule, const VerifyProblem& p) {
   return r;
 }
 
+// Of every image its channels, bottom by bottom.
+std::vector<Tensor<double>> slices(const VerifyProblem& p) {
+  std::vector<Tensor<double>> parts;
+  for (const Tensor<float>& bottom : p.bottoms)
+    parts.push_back({bottom.shape, std::vector<double>(bottom.values.size())});
+  auto from = p.tops[0].values.begin();
+  for (std::int64_t n = 0; n < p.tops[0].shape.n(); ++n) {
+    for (Tensor<double>& part : parts) {
+      const std::int64_t count = part.shape.count_from(1);
+      std::copy_n(from, count, part.values.begin() + n * count);
+      from += count;
+    }
+  }
+  return parts;
+}
+
 }  // namespace
 
 std::vector<Tensor<double>> reference_relevance(const VerifyProblem& p) {
@@ -91,14 +107,7 @@ std::vector<Tensor<double>> reference_relevance(const VerifyProblem& p) {
     return {sum};
   }
   if (const auto* concat = std::get_if<ConcatParams>(&op); concat && concat->axis == 1) {
-    std::vector<Tensor<double>> parts;
-    auto from = p.tops[0].values.begin();
-    for (const Tensor<float>& bottom : p.bottoms) {
-      const auto count = static_cast<std::ptrdiff_t>(bottom.values.size());
-      parts.emplace_back(bottom.shape, std::vector<double>(from, from + count));
-      from += count;
-    }
-    return parts;
+    return slices(p);
   }
   if (std::holds_alternative<DropoutParams>(op)) return {in_double(p.tops[0])};
   throw Error(str("no --verify for layer ", p.node->name));

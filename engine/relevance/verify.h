@@ -20,7 +20,7 @@ struct StepError {
 // summation: the tolerance of the reference numbers of the original software.
 inline constexpr double kStepTolerance = 5e-5;
 
-// What the reference needs of a layer; plain tensors of one image.
+// What the reference needs of a layer; plain tensors of one image or of several.
 struct VerifyProblem {
   const Node* node = nullptr;
   OtherRules other;

@@ -7,7 +7,8 @@
 //                       train.log           what it said
 //                       lock                held while a process works on the job
 //                       outcome.json        why it ended, where its files alone do not tell
-//                       score_<N>.json      measures of snapshot N
+//                       score_<N>.json      measures of snapshot N; score_average_<N>, score_best,
+//                                           score_ensemble_<N>: of what else there is (score.h)
 #pragma once
 
 #include <cstdint>

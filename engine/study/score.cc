@@ -46,26 +46,47 @@ Json matrices(const Confusion& single, const Confusion& oversample) {
   return {{"confmat", transposed(single)}, {"confmato", transposed(oversample)}};
 }
 
+std::string score_prefix(Scored weights) {
+  switch (weights) {
+    case Scored::kAverage:
+      return "score_average_";
+    case Scored::kBest:
+      return "score_best";
+    case Scored::kEnsemble:
+      return "score_ensemble_";
+    case Scored::kSnapshot:
+      break;
+  }
+  return "score_";
+}
+
 }  // namespace
 
 CropScore crop_score(const Evaluation& e) {
   return {.accuracy = e.accuracy, .one_off = e.one_off, .mae = e.mae, .confusion = e.confusion};
 }
 
-fs::path score_path(const fs::path& folder, std::int64_t iteration) {
-  return folder / str("score_", iteration, ".json");
+fs::path score_path(const fs::path& folder, std::int64_t iteration, Scored weights) {
+  const std::string number = weights == Scored::kBest ? "" : str(iteration);
+  return folder / (score_prefix(weights) + number + ".json");
 }
 
 void write_score(const fs::path& folder, const SnapshotScore& score) {
-  write_file(score_path(folder, score.iteration), write_json(score).dump() + "\n");
+  write_file(score_path(folder, score.iteration, score.weights), write_json(score).dump() + "\n");
 }
 
-std::vector<SnapshotScore> read_scores(const fs::path& folder) {
+std::vector<SnapshotScore> read_scores(const fs::path& folder, Scored weights) {
+  const std::string prefix = score_prefix(weights), extension = ".json";
   std::vector<SnapshotScore> scores;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (!name.starts_with("score_") || !name.ends_with(".json")) continue;
+    if (!name.starts_with(prefix) || !name.ends_with(extension)) continue;
+    const std::string number =
+        name.substr(prefix.size(), name.size() - prefix.size() - extension.size());
+    if (number.empty() != (weights == Scored::kBest) ||
+        number.find_first_not_of("0123456789") != std::string::npos)
+      continue;
     read_json(read_json_file(entry.path()), scores.emplace_back(), entry.path().string());
   }
   std::ranges::sort(scores, {}, &SnapshotScore::iteration);
@@ -77,6 +98,17 @@ ModelScores read_model_scores(const fs::path& study, const Plan& plan, const Pla
   for (const int fold : plan.folds)
     scores.push_back(read_scores(job_folder(study, {.name = model.name, .fold = fold})));
   return scores;
+}
+
+std::vector<SnapshotScore> newest_scores(const fs::path& study, const Plan& plan,
+                                         const PlannedModel& model, Scored weights) {
+  std::vector<SnapshotScore> newest;
+  for (const int fold : plan.folds) {
+    const auto scores = read_scores(job_folder(study, {.name = model.name, .fold = fold}), weights);
+    if (scores.empty()) return {};
+    newest.push_back(scores.back());
+  }
+  return newest;
 }
 
 std::vector<std::int64_t> common_iterations(const ModelScores& scores) {

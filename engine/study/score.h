@@ -1,4 +1,5 @@
-// Measures of snapshots: score_<N>.json beside snapshot N, and the study's own result text.
+// Measures of snapshots: score_<N>.json beside snapshot N; of what a run keeps besides, averaged
+// and best weights, and of its newest snapshots together; and the study's own result text.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/fields.h"
 #include "engine/study/plan.h"
 #include "engine/train/evaluate.h"
 
@@ -26,30 +28,45 @@ struct CropScore {
 };
 [[nodiscard]] CropScore crop_score(const Evaluation& evaluation);
 
+// What was scored: snapshot N; the average of the weights at N; the weights of the best evaluation;
+// the mean of the probabilities of several snapshots up to N.
+enum class Scored : int { kSnapshot, kAverage, kBest, kEnsemble };
+
 // legacy_single is the one crop that the study's script takes: the lower right one, for it does not
 // halve the margin.
 struct SnapshotScore {
   std::int64_t iteration = 0, count = 0;
   std::string view;
   CropScore center, legacy_single, oversample;
+  Scored weights = Scored::kSnapshot;
+  int members = 1;  // snapshots that were asked together
 
   template <class Self, class V>
   static void visit(Self& s, V&& v) {
+    v("weights", s.weights), v("members", s.members);
     v("iteration", s.iteration), v("count", s.count), v("view", s.view), v("center", s.center),
         v("legacy_single", s.legacy_single), v("oversample", s.oversample);
   }
 };
 
+// score_<N>.json, score_average_<N>.json, score_best.json, score_ensemble_<N>.json.
 [[nodiscard]] std::filesystem::path score_path(const std::filesystem::path& folder,
-                                               std::int64_t iteration);
+                                               std::int64_t iteration,
+                                               Scored weights = Scored::kSnapshot);
 void write_score(const std::filesystem::path& folder, const SnapshotScore& score);
-// All scores of a job's folder, by iteration.
-[[nodiscard]] std::vector<SnapshotScore> read_scores(const std::filesystem::path& folder);
+// All scores of a kind in a job's folder, by iteration.
+[[nodiscard]] std::vector<SnapshotScore> read_scores(const std::filesystem::path& folder,
+                                                     Scored weights = Scored::kSnapshot);
 
 // The scores of one model: [fold][snapshot], folds in the plan's order.
 using ModelScores = std::vector<std::vector<SnapshotScore>>;
 [[nodiscard]] ModelScores read_model_scores(const std::filesystem::path& study, const Plan& plan,
                                             const PlannedModel& model);
+// The newest score of a kind of every fold; empty where a fold has none. The folds' iterations may
+// differ: each has its own best.
+[[nodiscard]] std::vector<SnapshotScore> newest_scores(const std::filesystem::path& study,
+                                                       const Plan& plan, const PlannedModel& model,
+                                                       Scored weights);
 // Iterations that are scored on every fold, ascending.
 [[nodiscard]] std::vector<std::int64_t> common_iterations(const ModelScores& scores);
 // The scores of all folds at such an iteration.
@@ -68,3 +85,12 @@ using ModelScores = std::vector<std::vector<SnapshotScore>>;
                                       const std::vector<SnapshotScore>& scores);
 
 }  // namespace fovea::study
+
+namespace fovea {
+template <>
+inline constexpr EnumTable<study::Scored, 4> enum_names<study::Scored>{
+    {{"snapshot", study::Scored::kSnapshot},
+     {"average", study::Scored::kAverage},
+     {"best", study::Scored::kBest},
+     {"ensemble", study::Scored::kEnsemble}}};
+}  // namespace fovea

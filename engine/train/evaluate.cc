@@ -39,6 +39,19 @@ std::span<const double> Predictions::row(std::size_t sample) const {
   return std::span(probabilities).subspan(sample * size, size);
 }
 
+Predictions mean_of(std::span<const Predictions> members) {
+  expects(!members.empty(), "one member or more");
+  Predictions mean = members[0];
+  for (const Predictions& member : members.subspan(1)) {
+    expects(member.classes == mean.classes && member.truth == mean.truth,
+            "predictions of the same samples and classes");
+    for (std::size_t i = 0; i < mean.probabilities.size(); ++i)
+      mean.probabilities[i] += member.probabilities[i];
+  }
+  for (double& p : mean.probabilities) p /= static_cast<double>(members.size());
+  return mean;
+}
+
 namespace {
 
 ExpectedValue expected_value(const Predictions& p) {

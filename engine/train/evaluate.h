@@ -16,6 +16,10 @@ struct Predictions {
   [[nodiscard]] std::span<const double> row(std::size_t sample) const;
 };
 
+// What several classifiers say together about the same samples: the mean of their probabilities.
+// Error where they do not speak of the same samples and classes.
+[[nodiscard]] Predictions mean_of(std::span<const Predictions> members);
+
 // Of the expected class sum_c c p(c), as age is best read from ordered classes (Rothe et al. 2015,
 // "DEX"): its mean distance from the true class, and what it gives when it is rounded (halves up).
 struct ExpectedValue {

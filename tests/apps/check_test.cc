@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "engine/backend/registry.h"
 #include "engine/core/json_fields.h"
@@ -77,6 +79,10 @@ TEST_F(Check, EveryDeviceIsWithinItsBounds) {
   for (const char* rule : {"epsilon", "epsilon_relative", "gamma", "alpha_beta", "z_plus", "z_box",
                            "w_square", "flat", "gradient"})
     EXPECT_TRUE(rules.contains(rule)) << rule;
+  // Of the others.
+  for (const char* rule : {"winner", "average", "average, toolbox", "proportional", "toolbox",
+                           "identity", "taylor", "pass", "positive", "guided", "slices", "sum"})
+    EXPECT_TRUE(rules.contains(rule)) << rule;
   EXPECT_GT(moved, 0U) << "no rounding anywhere: the same device twice?";
 }
 
@@ -94,6 +100,68 @@ TEST_F(Check, AWrongWeightShowsInItsLayerAlone) {
                                << " beside a bound of " << line.bound;
     EXPECT_EQ(line.error, std::abs(line.actual - line.expected));
   }
+}
+
+// Every layer has the rules that its kind has, and the tables that its place allows.
+TEST_F(Check, EveryLayerIsCheckedByAllItsRules) {
+  std::map<std::string, std::set<std::string>> rules;
+  for (const CheckLine& line : lines({})) {
+    if (line.what == "relevance") rules[line.layer].insert(line.rule);
+  }
+  using Rules = std::set<std::string>;
+  EXPECT_EQ(rules["relu"], (Rules{"pass", "positive", "guided", "gradient"}));
+  EXPECT_EQ(rules["norm"], (Rules{"identity", "taylor", "toolbox", "gradient"}));
+  EXPECT_EQ(rules["pool"], (Rules{"winner", "average", "average, toolbox"}));
+  EXPECT_EQ(rules["right"], (Rules{"proportional", "toolbox", "gradient"}));
+  EXPECT_EQ(rules["both"], Rules{"slices"});
+  EXPECT_EQ(rules["drop"], Rules{"pass"});
+  for (const char* layer : {"conv", "left", "scores"}) {
+    for (const char* rule : {"w_square", "flat", "z_plus", "gamma", "gradient"})
+      EXPECT_TRUE(rules[layer].contains(rule)) << layer << ", " << rule;
+    EXPECT_EQ(rules[layer].contains("z_box"), layer == std::string("conv"));
+  }
+  // A preset names one each.
+  CheckOptions one;
+  one.rules = {"guided-backprop"};
+  rules.clear();
+  for (const CheckLine& line : lines(one)) {
+    if (line.what == "relevance") rules[line.layer].insert(line.rule);
+  }
+  EXPECT_EQ(rules["relu"], Rules{"guided"});
+  EXPECT_EQ(rules["pool"], Rules{"winner"});
+}
+
+// A device that goes by another rule than it is asked to is found, there and nowhere else.
+TEST_F(Check, AWrongRuleIsFound) {
+  CheckOptions options;
+  options.disturb_rule = [](const std::string& device, const std::string& layer,
+                            RelevanceRule& rule) {
+    if (device == "cpu" && layer == "left" && std::string(rule.name) == "z_plus")
+      rule.coefficient[0] *= 1.001F;
+  };
+  options.disturb_other_rule = [](const std::string& device, const std::string& layer,
+                                  OtherRules& rules) {
+    if (device != "cpu") return;
+    if (layer == "norm" && rules.lrn == LrnRule::kTaylor) rules.lrn = LrnRule::kToolbox;
+    if (layer == "pool" && rules.max_pooling == MaxPoolingRule::kWinner)
+      rules.max_pooling = MaxPoolingRule::kAverage;
+    if (layer == "right" && rules.average_pooling == AveragePoolingRule::kProportional)
+      rules.average_pooling = AveragePoolingRule::kGradient;
+    if (layer == "relu" && rules.relu == ReluRule::kGuided) rules.relu = ReluRule::kPass;
+  };
+  const std::set<std::pair<std::string, std::string>> wrong{{"left", "z_plus"},
+                                                            {"norm", "taylor"},
+                                                            {"pool", "winner"},
+                                                            {"right", "proportional"},
+                                                            {"relu", "guided"}};
+  std::size_t found = 0;
+  for (const CheckLine& line : lines(options)) {
+    const bool is_wrong = line.what == "relevance" && wrong.contains({line.layer, line.rule});
+    found += is_wrong && !line.ok ? 1 : 0;
+    EXPECT_EQ(line.ok, !is_wrong) << line.layer << ", " << line.what << " " << line.rule;
+    EXPECT_EQ(line.ok, line.error <= line.bound);
+  }
+  EXPECT_GE(found, wrong.size());
 }
 
 TEST_F(Check, APatternChoosesLayers) {

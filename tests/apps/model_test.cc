@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <cstring>
 
 #include "data/image.h"
 #include "data/mean.h"
@@ -80,6 +81,74 @@ TEST_F(ModelCommand, PredictAndRelevanceNeedNothingElse) {
                                        "--rule", "epsilon", "--out", toy_.file("maps")});
   EXPECT_EQ(explained.code, 0) << explained.err;
   EXPECT_FALSE(fs::is_empty(toy_ / "maps"));
+}
+
+// One view of the same values, of bytes and of floats: equal classes, maps and pictures.
+TEST_F(ModelCommand, ViewsOfFloatRecordsAreReadAsTheyAre) {
+  const auto write_store = [&](const std::string& name, Encoding encoding, float shift,
+                               int channels = 3) {
+    StoreWriter writer(toy_ / name, {{"gender", {"m", "f"}}}, true);
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      const auto size = static_cast<std::size_t>(channels) * 12 * 12;
+      std::vector<std::uint8_t> bytes = random_bytes(size, i);
+      std::vector<float> values(bytes.begin(), bytes.end());
+      for (float& value : values) value += shift;
+      if (encoding == Encoding::kFloat) {
+        bytes.resize(size * sizeof(float));
+        std::memcpy(bytes.data(), values.data(), bytes.size());
+      }
+      writer.add({.encoding = encoding,
+                  .channels = channels,
+                  .height = 12,
+                  .width = 12,
+                  .source = str("face", i, ".png"),
+                  .labels = {static_cast<std::int32_t>(i % 2)}},
+                 bytes);
+    }
+    writer.add_view("some", "gender", std::vector<std::uint32_t>{2, 0, 1}, Json::object());
+    writer.commit(Json::object());
+    return toy_.file(name);
+  };
+  const std::string bytes = write_store("bytes.fovea", Encoding::kRaw, 0),
+                    floats = write_store("floats.fovea", Encoding::kFloat, 0);
+  const std::string model = bundle();
+  const auto predicted = [&](const std::string& store) {
+    const CommandResult result =
+        run({"predict", "--model", model, "--data", store, "--view", "some", "--json"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return Json::parse(result.out)["images"];
+  };
+  const Json images = predicted(bytes);
+  ASSERT_EQ(images.size(), 3U);
+  EXPECT_EQ(images[0]["image"], "face2.png");
+  EXPECT_EQ(images[0]["record"], 2);
+  EXPECT_EQ(images[2]["label"], "f");
+  EXPECT_NE(images[0]["classes"], images[1]["classes"]);
+  EXPECT_EQ(predicted(floats), images);
+  const auto explain = [&](const std::string& store, const std::string& out) {
+    return run({"relevance", "--model", model, "--data", store, "--view", "some", "--rule",
+                "epsilon", "--raw", "--out", toy_.file(out), "--quiet"});
+  };
+  ASSERT_EQ(explain(bytes, "of_bytes").code, 0);
+  ASSERT_EQ(explain(floats, "of_floats").code, 0);
+  std::size_t files = 0;
+  for (const auto& entry : fs::directory_iterator(toy_ / "of_bytes")) {
+    EXPECT_TRUE(read_file(entry.path()) == read_file(toy_ / "of_floats" / entry.path().filename()))
+        << entry.path();
+    ++files;
+  }
+  EXPECT_GE(files, 6U);
+  // Numbers that are no pixels, and channels that the net has not.
+  const std::string shifted = write_store("shifted.fovea", Encoding::kFloat, -100);
+  EXPECT_NE(predicted(shifted)[0]["classes"], images[0]["classes"]);
+  const CommandResult of_shifted = explain(shifted, "of_shifted");
+  EXPECT_EQ(of_shifted.code, 0) << of_shifted.err;
+  const std::string grey = write_store("grey.fovea", Encoding::kRaw, 0, 1);
+  expect_mistake(explain(grey, "of_grey"),
+                 {"wrong channels in", "grey.fovea:record 2", "expected 3"});
+  expect_mistake(run({"predict", "--model", model, "--data", grey, "--view", "some"}),
+                 {"wrong channels in", "grey.fovea:record 2", "expected 3"});
+  EXPECT_EQ(run({"predict", "--model", model}).code, 2);
 }
 
 TEST_F(ModelCommand, MeanMapsTakeCompleteModels) {

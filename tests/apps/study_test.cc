@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <thread>
 
 #include "engine/core/json_fields.h"
@@ -291,6 +292,39 @@ TEST_F(StudyReport, ScoresAreThoseOfEvalAndAreNotMadeTwice) {
   fs::remove(folder_ / ("s/" + job + "/score_20.json"));
   const CommandResult one = run({"study", "score", file("s")});
   EXPECT_NE(one.err.find("1 snapshots scored, 0 result files"), std::string::npos) << one.err;
+}
+
+// Averaged weights, the best ones, and the newest snapshots together have scores of their own.
+TEST_F(Study, ScoresWhatElseARunKeeps) {
+  configs_ = file("age_net_definitions.json");
+  ASSERT_EQ(run(begin("s", 40,
+                      {"--set", "solver.snapshot=20", "--set", "solver.ema=0.9", "--set",
+                       "evaluation.interval=20", "--set", "evaluation.split=val", "--set",
+                       "evaluation.keep_best=true"}))
+                .code,
+            0);
+  const CommandResult plain = run({"study", "score", file("s"), "--json"});
+  ASSERT_EQ(plain.code, 0) << plain.err;
+  std::map<std::string, int> kinds;
+  const Json scored = Json::parse(plain.out);
+  for (const Json& score : scored["scores"]) ++kinds[score["weights"].get<std::string>()];
+  EXPECT_EQ(kinds, (std::map<std::string, int>{{"snapshot", 4}, {"average", 4}, {"best", 2}}));
+  const CommandResult table = run({"study", "score", file("s"), "--ensemble", "2"});
+  ASSERT_EQ(table.code, 0) << table.err;
+  EXPECT_NE(table.err.find("2 snapshots scored, 0 result files"), std::string::npos) << table.err;
+  for (const char* row : {"\n  average ", "\n  best ", "\n  ensemble of 2 "})
+    EXPECT_NE(table.out.find(row), std::string::npos) << table.out;
+  const std::string job = file("s/age_net_definitions/fold1");
+  const Json score = read_json_file(job + "/score_ensemble_40.json");
+  EXPECT_EQ(score["members"], 2);
+  const CommandResult evaluated =
+      run({"eval", file("s/age_net_definitions/config.json"), "--data", file("faces.fovea"),
+           "--fold", "1", "--weights", job, "--snapshot", "all", "--json"});
+  const Json fold = Json::parse(evaluated.out)["folds"][0];
+  EXPECT_EQ(score["center"]["confusion"], fold["confusion"]);
+  EXPECT_EQ(score["oversample"]["accuracy"], fold["accuracy_oversample"]);
+  EXPECT_NE(run({"study", "score", file("s"), "--ensemble", "2"}).err.find("0 snapshots scored"),
+            std::string::npos);
 }
 
 TEST_F(StudyReport, PlotsAreFilesOfTheirOwn) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <numeric>
 #include <set>
 
@@ -141,6 +142,33 @@ TEST(Npy, ReadsWhatItWrote) {
   EXPECT_EQ(a.values, b.values);
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
   EXPECT_THROW((void)read_npy(path), Error);
+  std::filesystem::remove(path);
+}
+
+// Headers that once led behind the file, to another exception, or to more memory than there is.
+TEST(Npy, WrongHeadersAreErrors) {
+  const auto path = std::filesystem::path(testing::TempDir()) / "wrong.npy";
+  const auto read = [&](const std::string& bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+    return message_of([&] { (void)read_npy(path); });
+  };
+  const auto headed = [](const std::string& header, const std::string& data = "") {
+    return std::string("\x93NUMPY\x01\0", 8) + static_cast<char>(header.size()) + '\0' + header +
+           data;
+  };
+  const auto shaped = [&](const std::string& shape) {
+    return read(headed("{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }"));
+  };
+  EXPECT_NE(read(std::string("\x93NUMPY\x02\0\0\0", 10)).find("truncated file"), std::string::npos);
+  EXPECT_NE(read(headed("{'fortran_order':")).find("nothing behind 'fortran_order'"),
+            std::string::npos);
+  EXPECT_NE(read(headed("{'fortran_order': False")).find("no end of 'fortran_order'"),
+            std::string::npos);
+  EXPECT_NE(shaped("(1, 2").find("no end of 'shape'"), std::string::npos);
+  for (const char* shape :
+       {"(99999999999999999999,)", "(4611686018427387904,)", "(4294967296, 4294967296)"})
+    EXPECT_NE(shaped(shape).find("wrong shape in"), std::string::npos) << shape;
+  EXPECT_EQ(shaped("(0, 99)"), "");
   std::filesystem::remove(path);
 }
 

@@ -47,6 +47,19 @@ TEST(Evaluate, ProbabilitiesGiveTheFirstMostProbableClassAndTheLoss) {
   EXPECT_DOUBLE_EQ(e.loss, (std::log(2.0) + std::log(4.0) - std::log(0.75)) / 3);
 }
 
+TEST(Evaluate, AnEnsembleAveragesProbabilitiesNotVotes) {
+  // Two of three members say class 0, narrowly; the third is sure of class 1.
+  const Predictions unsure{.classes = 2, .truth = {1}, .probabilities = {0.625, 0.375}};
+  const Predictions sure{.classes = 2, .truth = {1}, .probabilities = {0, 1}};
+  const std::vector<Predictions> members{unsure, unsure, sure};
+  const Predictions mean = mean_of(members);
+  EXPECT_EQ(mean.truth, std::vector<int>{1});
+  EXPECT_DOUBLE_EQ(mean.probabilities[0], 1.25 / 3);
+  EXPECT_DOUBLE_EQ(mean.probabilities[1], 1.75 / 3);
+  EXPECT_EQ(evaluate(mean).accuracy, 1);
+  EXPECT_EQ(mean_of(std::span(members).first(1)).probabilities, unsure.probabilities);
+}
+
 TEST(Evaluate, TheExpectedClassIsMeasuredAndRounded) {
   // Expected classes 0.5 (rounds to 1), 1.25, 2.
   const Predictions p{

@@ -1,0 +1,100 @@
+#include "apps/ensemble.h"
+
+#include <algorithm>
+
+#include "engine/train/snapshots.h"
+
+namespace fovea::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The snapshots of a run's folder that `which` names.
+std::vector<fs::path> in_folder(const fs::path& folder, const std::string& which) {
+  if (which == "best") {
+    require(fs::exists(best_path(folder)), "no best snapshot in ", folder.string(), ": ",
+            best_path(folder).filename().string(),
+            " is not there, expected a run with evaluation.keep_best");
+    return {best_path(folder)};
+  }
+  if (which == "all") {
+    std::vector<fs::path> files;
+    for (const std::int64_t n : snapshot_iterations(folder))
+      if (n > 0) files.push_back(snapshot_path(folder, n, ".safetensors"));
+    require(!files.empty(), "no snapshot in ", folder.string(), ", expected iter_<N>.safetensors");
+    return files;
+  }
+  const std::int64_t newest = newest_snapshot(folder);
+  require(newest >= 0, "no snapshot in ", folder.string(),
+          ", expected iter_<N>.safetensors with its .state");
+  if (which == "newest") return {snapshot_path(folder, newest, ".safetensors")};
+  require(fs::exists(average_path(folder, newest)), "no averaged weights in ", folder.string(),
+          ": ", average_path(folder, newest).filename().string(),
+          " is not there, expected a run with solver.ema");
+  return {average_path(folder, newest)};
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+std::vector<fs::path> snapshots_of(const std::vector<std::string>& weights, int fold,
+                                   const std::vector<std::string>& which) {
+  std::vector<fs::path> files;
+  const auto add = [&](const fs::path& file) {
+    require(std::ranges::find(files, file) == files.end(),
+            "wrong value for --weights: ", file.string(),
+            ": named twice, expected every snapshot once");
+    files.push_back(file);
+  };
+  for (const fs::path place : weights) {
+    if (!fs::is_directory(place)) {
+      add(place);
+      continue;
+    }
+    const fs::path inner = place / str("fold", fold), folder = fs::exists(inner) ? inner : place;
+    for (const std::string& name : which)
+      for (const fs::path& file : in_folder(folder, name)) add(file);
+  }
+  return files;
+}
+
+ModelEvaluator::ModelEvaluator(TrainConfig config, const Store& store, const View& view,
+                               std::vector<Crops> crops)
+    : config_(std::move(config)), store_(store), view_(view), crops_(std::move(crops)) {}
+
+std::vector<Predictions> ModelEvaluator::predict(const Model& model) {
+  require_same_classes(model);
+  fit(model);
+  std::vector<Predictions> predictions;
+  for (const auto& evaluator : evaluators_)
+    predictions.push_back(evaluator->predict(model.file, model.path));
+  return predictions;
+}
+
+void ModelEvaluator::require_same_classes(const Model& model) {
+  if (model.classes.empty()) return;
+  if (!known_) known_ = {model.path, model.classes};
+  require(model.classes == known_->classes, "wrong classes in ", model.path, ": ",
+          listed(model.classes), ", expected ", listed(known_->classes), " as in ", known_->path);
+}
+
+void ModelEvaluator::fit(const Model& model) {
+  const std::int64_t crop = model.crop > 0 ? model.crop : config_.data.crop;
+  if (!evaluators_.empty() && crop == crop_ && model.mean.shape == mean_.shape &&
+      model.mean.values == mean_.values)
+    return;
+  evaluators_.clear();
+  crop_ = crop, mean_ = model.mean;
+  TrainConfig config = config_;
+  config.data.crop = crop;
+  for (const Crops crops : crops_)
+    evaluators_.push_back(std::make_unique<FoldEvaluator>(
+        config, store_, view_, FoldEvaluatorOptions{.mean = mean_, .crops = crops}));
+}
+
+}  // namespace fovea::apps

@@ -1,0 +1,110 @@
+// `fovea eval` of several snapshots at once.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "engine/io/safetensors.h"
+#include "tests/train/toy_run.h"
+
+namespace fovea {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Ensemble : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    toy_ = new ToyRun(14);
+    ASSERT_EQ(run_command(toy().path(), toy().train("a")).code, 0);
+    ASSERT_EQ(run_command(toy().path(), toy().train("b", {"--set", "seed=5"})).code, 0);
+  }
+  static void TearDownTestSuite() { delete toy_; }
+
+  static const ToyRun& toy() { return *toy_; }
+  static CommandResult eval(const std::string& weights, std::vector<std::string> more = {}) {
+    return run_command(toy().path(), toy().eval(weights, more));
+  }
+  static Json fold(const std::string& weights, std::vector<std::string> more = {}) {
+    more.insert(more.end(), {"--json", "--expected"});
+    const CommandResult result = eval(weights, more);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return Json::parse(result.out)["folds"][0];
+  }
+  static double number(const Json& of, const char* key) { return of[key].get<double>(); }
+
+ private:
+  static inline ToyRun* toy_ = nullptr;
+};
+
+// Of two classes the distance of the expected class from the true one is linear in the
+// probabilities, so that of the mean is the mean of the members'.
+TEST_F(Ensemble, IsTheMeanOfItsMembersProbabilities) {
+  const Json both = fold("a," + toy().file("b")), a = fold("a"), b = fold("b");
+  for (const char* key : {"mae_expected", "mae_expected_oversample"}) {
+    ASSERT_NE(number(a, key), number(b, key));
+    EXPECT_NEAR(number(both, key), (number(a, key) + number(b, key)) / 2, 1e-12) << key;
+    EXPECT_EQ(both["members"][0][key], a[key]);
+    EXPECT_EQ(both["members"][1][key], b[key]);
+  }
+  EXPECT_EQ(both["members"][1]["weights"], toy().file("b/fold0/iter_14.safetensors"));
+  EXPECT_EQ(both, fold("a", {"--weights", toy().file("b")}));
+  // One that is asked twice says what it says once.
+  fs::copy_file(toy() / "a/fold0/iter_14.safetensors", toy() / "copy.safetensors",
+                fs::copy_options::overwrite_existing);
+  Json twice = fold("a," + toy().file("copy.safetensors")), once = a;
+  twice.erase("members"), once.erase("members");
+  EXPECT_EQ(twice, once);
+}
+
+TEST_F(Ensemble, TakesTheSnapshotsOfARun) {
+  const Json all = fold("a", {"--snapshot", "all"});
+  ASSERT_EQ(all["members"].size(), 2U);
+  EXPECT_EQ(all["members"][0]["weights"], toy().file("a/fold0/iter_7.safetensors"));
+  EXPECT_EQ(all["members"][1]["mae_expected"], fold("a")["mae_expected"]);
+  EXPECT_EQ(fold("a", {"--weights", toy().file("b"), "--snapshot", "all"})["members"].size(), 4U);
+}
+
+TEST_F(Ensemble, TheTableShowsTheMembers) {
+  const CommandResult table = eval("a," + toy().file("b"));
+  ASSERT_EQ(table.code, 0) << table.err;
+  EXPECT_NE(table.out.find("fold 0: the mean of 2\n  alone"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find(toy().file("b/fold0/iter_14.safetensors")), std::string::npos);
+  EXPECT_EQ(eval("a").out.find("alone"), std::string::npos);
+}
+
+// The centre crop and its mirror have the mean of two measures that are linear in them.
+TEST_F(Ensemble, CentreAndMirrorAreTwoCrops) {
+  const Json centre = fold("a", {"--crops", "center"}),
+             both = fold("a", {"--crops", "center-mirror"});
+  EXPECT_EQ(both["count"], centre["count"]);
+  EXPECT_NE(both["mae_expected"], centre["mae_expected"]);
+  EXPECT_FALSE(both.contains("accuracy_oversample"));
+}
+
+TEST_F(Ensemble, MistakesAreOneLine) {
+  const auto refused = [](const std::string& weights, std::vector<std::string> more = {}) {
+    more.emplace_back("--quiet");
+    return eval(weights, more);
+  };
+  expect_mistake(refused("a," + toy().file("a/fold0/iter_14.safetensors")),
+                 {"--weights", "iter_14.safetensors", "named twice"});
+  expect_mistake(refused("a", {"--snapshot", "newest,best"}), {"no best snapshot in", "keep_best"});
+  expect_mistake(refused("a", {"--snapshot", "average"}), {"no averaged weights in", "solver.ema"});
+  EXPECT_EQ(eval("a", {"--snapshot", "worst"}).code, 2);
+  WeightFile other = read_safetensors(toy() / "b/fold0/iter_14.safetensors");
+  other.metadata["classes"] = R"(["young","old"])";
+  write_safetensors(toy() / "other.safetensors", other);
+  expect_mistake(refused("a," + toy().file("other.safetensors")),
+                 {"wrong classes in", "other.safetensors", "young, old", "expected m, f",
+                  "a/fold0/iter_14.safetensors"});
+  for (auto& [name, tensor] : other.tensors) {
+    if (name == "scores.bias") tensor = Tensor<float>(Shape{3});
+  }
+  other.metadata["classes"] = R"(["m","f"])";
+  write_safetensors(toy() / "three.safetensors", other);
+  expect_mistake(refused("a," + toy().file("three.safetensors")),
+                 {"three.safetensors", "scores.bias", "expected 2"});
+}
+
+}  // namespace
+}  // namespace fovea
