@@ -10,11 +10,13 @@
 #include "apps/fold_evaluator.h"
 #include "apps/folds.h"
 #include "apps/resolve.h"
+#include "apps/train_ranks.h"
 #include "apps/train_view.h"
 #include "data/loader.h"
 #include "data/mean.h"
 #include "engine/core/file.h"
 #include "engine/core/json_fields.h"
+#include "engine/parallel/communicator.h"
 #include "engine/train/config.h"
 #include "engine/train/filler.h"
 #include "engine/train/trainer.h"
@@ -30,6 +32,7 @@ struct Arguments {
   std::vector<std::string> settings;
   bool resume = false, seed_given = false;
   std::int64_t max_iter = 0;
+  double comm_timeout = 600;
 };
 
 std::atomic<bool> interrupted = false;
@@ -79,10 +82,10 @@ void print_report(const WeightReport& report, const std::string& file) {
 }
 
 LoaderOptions loading_of(const Arguments& a, const TrainConfig& config, const View& view,
-                         const Tensor<float>& mean) {
+                         const Tensor<float>& mean, const Communicator& ranks) {
   LoaderOptions loading{
       .view = std::string(view.name),
-      .batch = static_cast<int>(config.data.batch),
+      .batch = static_cast<int>(batch_of_rank(config, ranks, a.config)),
       .transform = {.crop = static_cast<int>(config.data.crop),
                     .mean = mean,
                     .scale = config.data.scale},
@@ -94,6 +97,8 @@ LoaderOptions loading_of(const Arguments& a, const TrainConfig& config, const Vi
                   .brightness = config.data.brightness,
                   .colour = config.data.colour},
       .seed = config.seed,
+      .rank = ranks.rank(),
+      .ranks = ranks.size(),
       .threads = static_cast<int>(config.data.workers),
       .prefetch = static_cast<int>(std::max(config.data.prefetch, config.data.workers))};
   read_json(Json(config.data.sampling), loading.sampling, a.config + ".data.sampling");
@@ -112,14 +117,73 @@ void report_end(const TrainConfig& config, const TrainResult& result) {
              " at iteration ", result.best_iteration));
 }
 
-void train_fold(const Arguments& a, const TrainConfig& config, const Store& store, int fold) {
+// What bit-equal results must agree in.
+Json computation_of(const Executor& executor, const ExecutorOptions& execution,
+                    const Communicator& ranks) {
+  // What was measured to be the fastest decides the bits: a resumed run must have the same.
+  std::string measured;
+  if (execution.engine == EngineChoice::kAuto) {
+    for (const StepInfo& step : executor.steps()) measured += step.implementation + " ";
+  }
+  return {{"device", execution.device},
+          {"precision", common().precision},
+          {"engine", common().engine},
+          {"measured", measured},
+          {"threads", omp_get_max_threads()},
+          {"arithmetic", cpu::arithmetic_description()},
+          {"ranks", ranks.size()}};
+}
+
+// First line of log.jsonl.
+Json description_of(const Arguments& a, const TrainConfig& config, const View& view, int fold,
+                    const std::string& device, const Communicator& ranks) {
+  return {{"net", config.net},
+          {"view", view.name},
+          {"store", fs::path(a.store).filename().string()},
+          {"fold", fold},
+          {"seed", config.seed},
+          {"device", device},
+          {"precision", common().precision},
+          {"engine", common().engine},
+          {"threads", omp_get_max_threads()},
+          {"ranks", ranks.size()}};
+}
+
+// Makes the folder ready; returns the iteration that the run begins with. Rank 0's business.
+std::int64_t open_folder(const Arguments& a, const TrainConfig& config, const fs::path& folder,
+                         Communicator& ranks) {
+  std::int64_t done = 0;
+  if (ranks.first()) {
+    fs::create_directories(folder);
+    if (common().force && !a.resume) remove_snapshots(folder);
+    if (a.resume) done = std::max<std::int64_t>(newest_snapshot(folder), 0);
+    write_file(folder / "config.json", write_json(config).dump(2) + "\n");
+  }
+  ranks.broadcast(std::as_writable_bytes(std::span(&done, 1)), "the newest snapshot");
+  return done;
+}
+
+void talk_start(const TrainConfig& config, const View& view, std::size_t classes,
+                const std::string& device, const Communicator& ranks) {
+  const std::string several = ranks.size() > 1
+                                  ? str(ranks.size(), " ranks of ",
+                                        config.data.batch / ranks.size(), " images a batch with ")
+                                  : "";
+  talk(str("training ", config.net, " on ", view.name, ": ", view.records.size(), " images, ",
+           classes, " classes, device ", device, ", ", common().precision, ", engine ",
+           common().engine, ", ", several, omp_get_max_threads(), " threads, seed ", config.seed));
+}
+
+// Whether to go on with further folds.
+bool train_fold(const Arguments& a, const TrainConfig& config, const Store& store, int fold,
+                Communicator& ranks) {
   const fs::path folder = fs::path(a.out) / str("fold", fold), net_file = resolve_net(config.net);
-  if (!a.resume && !common().force) require_no_snapshots(folder);
+  if (ranks.first() && !a.resume && !common().force) require_no_snapshots(folder);
   const View& view = store.view(fold_view(config, fold, "train"));
   const LabelColumn& column = store.columns()[static_cast<std::size_t>(view.target)];
-  const auto classes = static_cast<std::int64_t>(column.classes.size());
-  const NetDefinition net = configured_net(with_class_weights(config, view, column), net_file,
-                                           Phase::kTrain, config.data.batch, classes);
+  const NetDefinition net =
+      configured_net(with_class_weights(config, view, column), net_file, Phase::kTrain,
+                     batch_of_rank(config, ranks, a.config), std::ssize(column.classes));
   const std::string scores = scores_blob(net);
   ExecutorOptions execution = resolve_execution();
   const std::string device = execution.device;
@@ -129,25 +193,18 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   if (!config.weights.empty())
     print_report(load_weights(executor, read_weights(config.weights), config.weights),
                  config.weights);
+  const Json computation = computation_of(executor, execution, ranks);
+  require_same_run(ranks, config, view, computation);
 
   Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
-  LoaderOptions loading = loading_of(a, config, view, mean);
+  LoaderOptions loading = loading_of(a, config, view, mean, ranks);
   std::optional<FoldEvaluator> evaluator;
-  if (config.evaluation.interval > 0) {
+  if (config.evaluation.interval > 0 && ranks.first()) {
     evaluator.emplace(config, store, store.view(fold_view(config, fold, config.evaluation.split)),
                       FoldEvaluatorOptions{.mean = mean, .limit = config.evaluation.limit});
   }
-  fs::create_directories(folder);
-  if (common().force && !a.resume) remove_snapshots(folder);
-  const std::int64_t done = a.resume ? std::max<std::int64_t>(newest_snapshot(folder), 0) : 0;
-  const std::int64_t batch = config.data.batch * config.solver.iter_size;
+  const std::int64_t done = open_folder(a, config, folder, ranks);
   loading.first_batch = done * config.solver.iter_size;
-  write_file(folder / "config.json", write_json(config).dump(2) + "\n");
-  // What was measured to be the fastest decides the bits: a resumed run must have the same.
-  std::string measured;
-  if (execution.engine == EngineChoice::kAuto) {
-    for (const StepInfo& step : executor.steps()) measured += step.implementation + " ";
-  }
   Loader loader(store, loading);
   std::optional<TrainView> shown;
   TrainOptions options{
@@ -159,50 +216,51 @@ void train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
             return evaluate(evaluator->predict(model, "the net in training"));
           },
       .resume = a.resume,
-      .made_with = {{"device", device},
-                    {"precision", common().precision},
-                    {"engine", common().engine},
-                    {"measured", measured},
-                    {"threads", omp_get_max_threads()},
-                    {"arithmetic", cpu::arithmetic_description()}},
+      .made_with = computation,
       .resume_anyway = common().force,
       .model = model_of(config, net_file, column, std::move(mean)),
-      .description = {{"net", config.net},
-                      {"view", view.name},
-                      {"store", fs::path(a.store).filename().string()},
-                      {"fold", fold},
-                      {"seed", config.seed},
-                      {"device", device},
-                      {"precision", common().precision},
-                      {"engine", common().engine},
-                      {"threads", omp_get_max_threads()},
-                      {"ranks", 1}},
+      .description = description_of(a, config, view, fold, device, ranks),
       .scores = scores,
       .report = [&](const TrainProgress& p) { shown->report(p); },
       .tick = [&](std::int64_t iteration, double loss) { shown->tick(iteration, loss); },
-      .stop = &interrupted};
-  talk(str("training ", config.net, " on ", view.name, ": ", view.records.size(), " images, ",
-           classes, " classes, device ", device, ", ", common().precision, ", engine ",
-           common().engine, ", ", omp_get_max_threads(), " threads, seed ", config.seed));
-  shown.emplace(done, config.solver.max_iter, batch);
+      .stop = &interrupted,
+      .ranks = &ranks};
+  talk_start(config, view, column.classes.size(), device, ranks);
+  shown.emplace(done, config.solver.max_iter, config.data.batch * config.solver.iter_size);
   const TensorView<float> images = executor.input("data");
   const std::span<float> labels = executor.input("label").span();
   const TrainResult result =
       train(executor, options, [&](std::int64_t) { loader.next(images, labels); });
   shown.reset();
   report_end(config, result);
+  return !result.stop_asked;
 }
 
-void run(const Arguments& a) {
+void run_rank(const Arguments& a, Communicator& ranks) {
+  settle_rank(ranks);
   TrainConfig config = load_config(a.config, a.settings);
   if (a.max_iter > 0) config.solver.max_iter = a.max_iter;
   if (a.seed_given) config.seed = common().seed;
   (void)resolve_execution();  // refused before anything is opened
+  (void)batch_of_rank(config, ranks, a.config);
   const Store store(a.store);
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
+  if (ranks.size() > 1) std::signal(SIGUSR1, on_interrupt);  // what mpirun hands on
   for (const int fold : chosen_folds(store, config, a.fold)) {
-    if (!interrupted) train_fold(a, config, store, fold);
+    const bool stop = ranks.size() == 1 && interrupted;
+    if (stop || !train_fold(a, config, store, fold, ranks)) return;
+  }
+}
+
+void run(const Arguments& a) {
+  const std::unique_ptr<Communicator> ranks = join_ranks(a.comm_timeout);
+  if (ranks->size() == 1) return run_rank(a, *ranks);
+  try {
+    run_rank(a, *ranks);
+    ranks->barrier("the end of the training");
+  } catch (const std::exception& error) {
+    ranks->fail(error.what());
   }
 }
 
@@ -219,8 +277,14 @@ void add_train_command(CLI::App& app) {
   command->add_flag("--resume", a->resume, "go on from the newest snapshot");
   command->add_option("--max-iter", a->max_iter, "iterations, over the config's")
       ->check(CLI::Range(1, 100000000));
+  command
+      ->add_option("--comm-timeout", a->comm_timeout,
+                   "seconds that a rank waits for the others (mpirun -n N fovea train ...)")
+      ->check(CLI::Range(0.1, 1e6))
+      ->capture_default_str();
   command->footer(
-      "Example: fovea train configs/demo.json --data faces.fovea --fold 0 --out runs/demo");
+      "Example: fovea train configs/demo.json --data faces.fovea --fold 0 --out runs/demo\n"
+      "Several processes share each batch: mpirun -n 2 fovea train ... (docs/distributed.md)");
   command->callback([a, &app] {
     a->seed_given = app.count("--seed") > 0;
     run(*a);

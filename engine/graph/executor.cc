@@ -8,6 +8,7 @@
 #include "engine/core/buffer.h"
 #include "engine/graph/arena.h"
 #include "engine/graph/plan.h"
+#include "kernels/ops/batch_share.h"
 
 namespace fovea {
 namespace {
@@ -378,6 +379,16 @@ TensorView<float> Executor::input(const std::string& name) {
 }
 
 void Executor::keep_inputs() { impl_->inputs_kept = true; }
+
+void Executor::share_batch(int node, const BatchShare& share) {
+  for (const PlannedStep& step : impl_->plan.steps) {
+    if (step.node != node || !step.op) continue;
+    auto* op = dynamic_cast<SharesBatch*>(step.op.get());
+    require(op != nullptr, "layer ", step.label, ": ", step.implementation,
+            " knows no part of a batch, expected an operation of the devices cpu or reference");
+    op->set_share(share);
+  }
+}
 
 void Executor::forward(std::uint64_t iteration) {
   impl_->iteration = iteration;

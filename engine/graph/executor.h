@@ -16,6 +16,8 @@
 
 namespace fovea {
 
+struct BatchShare;
+
 struct ExecutorOptions {
   std::string device = "cpu";  // cpu | reference | emulated | cuda[:N]
   bool training = false;       // backward() is available; dropout draws
@@ -76,6 +78,10 @@ class Executor {
   [[nodiscard]] TensorView<float> input(const std::string& name);
   // From now on forward() uploads no inputs: what the device's memory holds (raw()) is taken.
   void keep_inputs();
+
+  // What the operation of a node (dropout, a loss) is to know of a batch of which the inputs are a
+  // part (kernels/ops/batch_share.h); stays. Error where the device's operation cannot.
+  void share_batch(int node, const BatchShare& share);
 
   // `iteration` keys dropout. backward() needs training and a forward() before it; it starts from
   // the losses.

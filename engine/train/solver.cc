@@ -7,6 +7,7 @@
 
 #include "engine/backend/registry.h"
 #include "engine/core/json_fields.h"
+#include "engine/train/data_parallel.h"
 #include "engine/train/divergence.h"
 #include "kernels/cpu/sgd.h"
 
@@ -75,36 +76,70 @@ float learning_rate(const SolverParams& p, std::int64_t iteration, int& step) {
   return p.base_lr;
 }
 
-Solver::Solver(Executor& executor, const SolverParams& params)
-    : executor_(executor), params_(params) {
+Solver::Solver(Executor& executor, const SolverParams& params, DataParallel* shared)
+    : executor_(executor), params_(params), shared_(shared) {
   require(params.iter_size >= 1, "wrong value in solver.iter_size: ", params.iter_size,
           ", expected 1 or more");
   for (std::size_t k = 0; k < executor.param_count(); ++k) {
     const std::size_t count = executor.packed_param(k).size();
     history_.emplace_back(executor.device(), count);
-    if (params.iter_size > 1) accumulated_.emplace_back(executor.device(), count);
+  }
+  if (params.iter_size > 1 && executor.param_count() > 0) {
+    const std::span<const float> last = executor.packed_grad(executor.param_count() - 1);
+    const auto count = last.data() + last.size() - executor.packed_grad(0).data();
+    accumulated_ = DeviceBuffer<float>(executor.device(), static_cast<std::size_t>(count));
   }
   kernels_ = sgd_kernels(executor.device(), blobs());
   losses_.resize(static_cast<std::size_t>(params.iter_size));
 }
 
-double Solver::step(const std::function<void(std::int64_t)>& load) {
+double Solver::step(const std::function<void(std::int64_t)>& load, bool stop_here) {
   for (std::int64_t sub = 0; sub < params_.iter_size; ++sub) {
     load(sub);
+    if (shared_) shared_->share_losses();
     const auto key = static_cast<std::uint64_t>(iteration_ * params_.iter_size + sub);
     executor_.forward(key);
-    executor_.backward(key);
+    backward(sub, key);
     // Asked for behind both passes: a device need not wait between them.
     const double loss = losses_[static_cast<std::size_t>(sub)] = executor_.loss();
     require(std::isfinite(loss), "training diverged at iteration ", iteration_ + 1,
             ": the loss is ", loss, "; ",
             std::isfinite(loss) ? "" : where_not_finite(executor_, key),
             " (a smaller base_lr may help)");
-    if (params_.iter_size > 1) accumulate(sub == 0);
+  }
+  if (shared_) {
+    shared_->gradients().finish();
+    shared_->finish(losses_, stop_here);
   }
   update();
   ++iteration_;
   return std::accumulate(losses_.begin(), losses_.end(), 0.0) / static_cast<double>(losses_.size());
+}
+
+// Gradients of all sub-batches are in place behind the last one; with other ranks they are on their
+// way to being summed.
+void Solver::backward(std::int64_t sub_batch, std::uint64_t key) {
+  const bool several = params_.iter_size > 1, first = sub_batch == 0;
+  if (!shared_ || sub_batch + 1 < params_.iter_size) {
+    executor_.backward(key);
+    if (several) accumulate(first);
+    return;
+  }
+  GradientSum& sum = shared_->gradients();
+  sum.begin(several ? accumulated_.data() : executor_.packed_grad(0).data());
+  for (std::size_t step = sum.steps(); step-- > 0;) {
+    executor_.backward_step(step, key);
+    for (const std::size_t k : sum.params_of(step)) {
+      if (several) accumulate(k, first);
+    }
+    sum.step_done(step);
+  }
+}
+
+std::span<float> Solver::accumulated(std::size_t k) const {
+  const std::span<float> gradient = executor_.packed_grad(k);
+  return {accumulated_.data() + (gradient.data() - executor_.packed_grad(0).data()),
+          gradient.size()};
 }
 
 std::vector<SgdBlob> Solver::blobs() {
@@ -115,7 +150,7 @@ std::vector<SgdBlob> Solver::blobs() {
     list.push_back({.weights = executor_.packed_param(k).data(),
                     .history = history_[k].data(),
                     .gradient = executor_.packed_grad(k).data(),
-                    .accumulated = params_.iter_size > 1 ? accumulated_[k].data() : nullptr,
+                    .accumulated = params_.iter_size > 1 ? accumulated(k).data() : nullptr,
                     .count = static_cast<std::int64_t>(history_[k].size()),
                     .rate = info.lr_mult,
                     .decay = params_.weight_decay * info.decay_mult});
@@ -125,15 +160,17 @@ std::vector<SgdBlob> Solver::blobs() {
 
 void Solver::accumulate(bool first) {
   if (kernels_) return kernels_->accumulate(first);
-  for (std::size_t k = 0; k < accumulated_.size(); ++k) {
-    if (executor_.param_info(k).lr_mult == 0) continue;  // frozen
-    const std::span<const float> gradient = executor_.packed_grad(k);
-    const std::span<float> sum = span_of(accumulated_[k]);
-    if (first) {
-      std::ranges::copy(gradient, sum.begin());
-    } else {
-      std::ranges::transform(sum, gradient, sum.begin(), std::plus<>());
-    }
+  for (std::size_t k = 0; k < history_.size(); ++k) accumulate(k, first);
+}
+
+void Solver::accumulate(std::size_t k, bool first) {
+  if (executor_.param_info(k).lr_mult == 0) return;  // frozen
+  const std::span<const float> gradient = executor_.packed_grad(k);
+  const std::span<float> sum = accumulated(k);
+  if (first) {
+    std::ranges::copy(gradient, sum.begin());
+  } else {
+    std::ranges::transform(sum, gradient, sum.begin(), std::plus<>());
   }
 }
 
@@ -143,8 +180,8 @@ float Solver::clip_factor() const {
   for (std::size_t k = 0; !kernels_ && k < history_.size(); ++k) {
     if (executor_.param_info(k).lr_mult == 0)
       continue;  // Caffe computes no gradient for frozen parameters
-    squares += cpu::sum_of_squares(params_.iter_size > 1 ? span_of(accumulated_[k])
-                                                         : executor_.packed_grad(k));
+    squares +=
+        cpu::sum_of_squares(params_.iter_size > 1 ? accumulated(k) : executor_.packed_grad(k));
   }
   const auto norm = static_cast<float>(std::sqrt(squares));
   return norm > params_.clip_gradients ? params_.clip_gradients / norm : 1;
@@ -166,7 +203,7 @@ void Solver::update() {
                             .decay = params_.weight_decay * info.decay_mult,
                             .l1 = l1};
     cpu::sgd_update(step, executor_.packed_param(k),
-                    params_.iter_size > 1 ? span_of(accumulated_[k]) : executor_.packed_grad(k),
+                    params_.iter_size > 1 ? accumulated(k) : executor_.packed_grad(k),
                     span_of(history_[k]));
   }
   executor_.params_updated();

@@ -69,14 +69,18 @@ struct SolverParams {
 // starts at 0 and is queried for 0, 1, 2, ...
 [[nodiscard]] float learning_rate(const SolverParams& params, std::int64_t iteration, int& step);
 
+class DataParallel;
+
 class Solver {
  public:
-  Solver(Executor& executor, const SolverParams& params);
+  // `shared`: what this rank does with others (engine/train/data_parallel.h); null: it is alone.
+  Solver(Executor& executor, const SolverParams& params, DataParallel* shared = nullptr);
 
   // One iteration: calls load(sub_batch) to fill the inputs, forward, backward, update. Returns the
-  // mean loss over the sub-batches before the update. Error when a loss is infinite or NaN, naming
+  // mean loss over the sub-batches (of all ranks) before the update. `stop_here`: asked for once
+  // per iteration by DataParallel::finish(). Error when a loss is infinite or NaN, naming
   // the layer where that began; the parameters are then as before.
-  double step(const std::function<void(std::int64_t sub_batch)>& load);
+  double step(const std::function<void(std::int64_t sub_batch)>& load, bool stop_here = false);
 
   [[nodiscard]] std::int64_t iteration() const { return iteration_; }
   [[nodiscard]] float last_rate() const { return rate_; }
@@ -88,19 +92,23 @@ class Solver {
   void restore(std::int64_t iteration, const std::vector<std::vector<float>>& histories);
 
  private:
+  void backward(std::int64_t sub_batch, std::uint64_t key);
   void accumulate(bool first);
+  void accumulate(std::size_t k, bool first);
+  [[nodiscard]] std::span<float> accumulated(std::size_t k) const;
   [[nodiscard]] float clip_factor() const;
   void update();
   [[nodiscard]] std::vector<SgdBlob> blobs();
 
   Executor& executor_;
   SolverParams params_;
+  DataParallel* shared_;
   std::int64_t iteration_ = 0;
   int lr_step_ = 0;
   float rate_ = 0;
   std::vector<double> losses_;
-  // Per parameter, packed, in the executor's device; the second only with iter_size > 1.
-  std::vector<DeviceBuffer<float>> history_, accumulated_;
+  std::vector<DeviceBuffer<float>> history_;  // per parameter, packed, in the executor's device
+  DeviceBuffer<float> accumulated_;  // with iter_size > 1; every one's place as in packed_grad(0)
   std::unique_ptr<SgdKernels> kernels_;  // null on the host
 };
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "engine/core/json_fields.h"
+#include "engine/train/data_parallel.h"
 #include "engine/train/divergence.h"
 #include "engine/train/weight_average.h"
 
@@ -14,7 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-double batch_accuracy(const Tensor<float>& scores, std::span<const float> labels) {
+// Images of which the label has the largest score.
+double count_right(const Tensor<float>& scores, std::span<const float> labels) {
   const std::int64_t classes = scores.shape.c();
   int right = 0;
   for (std::size_t n = 0; n < labels.size(); ++n) {
@@ -22,7 +24,7 @@ double batch_accuracy(const Tensor<float>& scores, std::span<const float> labels
     right +=
         std::max_element(row, row + classes) - row == static_cast<std::int64_t>(labels[n]) ? 1 : 0;
   }
-  return static_cast<double>(right) / static_cast<double>(labels.size());
+  return right;
 }
 
 class Run {
@@ -31,19 +33,22 @@ class Run {
       : executor_(executor),
         options_(options),
         load_(load),
-        solver_(executor, options.solver),
+        shared_(share()),
+        solver_(executor, options.solver, shared_.get()),
         best_(options.evaluation),
         average_(start_average()),
-        resumed_at_(options.resume ? restore() : 0),
-        log_(options.folder, options.description, resumed_at_,
-             options.evaluation.interval > 0 ? options.evaluation.split : "") {}
+        resumed_at_(start()) {
+    if (first())
+      log_.emplace(options.folder, options.description, resumed_at_,
+                   options.evaluation.interval > 0 ? options.evaluation.split : "");
+  }
 
   TrainResult go() {
     const SolverParams& p = options_.solver;
     restart_clock();
-    while (solver_.iteration() < p.max_iter && !stopped() && !best_.exhausted()) {
-      const double loss =
-          solver_.step([&](std::int64_t sub) { load_(solver_.iteration() * p.iter_size + sub); });
+    while (solver_.iteration() < p.max_iter && !stopped() && !exhausted_) {
+      const double loss = solver_.step(
+          [&](std::int64_t sub) { load_(solver_.iteration() * p.iter_size + sub); }, stop_here());
       const std::int64_t done = solver_.iteration();
       if (average_) average_->update(done);
       if (options_.tick) options_.tick(done, loss);
@@ -53,13 +58,31 @@ class Run {
     }
     if (last_snapshot_ != solver_.iteration()) snapshot();
     return {.iteration = solver_.iteration(),
-            .stopped_early = best_.exhausted(),
+            .stopped_early = exhausted_,
+            .stop_asked = stopped(),
             .best_iteration = best_.iteration(),
             .best_value = best_.value()};
   }
 
  private:
-  [[nodiscard]] bool stopped() const { return options_.stop && options_.stop->load(); }
+  [[nodiscard]] std::unique_ptr<DataParallel> share() const {
+    if (!options_.ranks || options_.ranks->size() == 1) return nullptr;
+    return std::make_unique<DataParallel>(*options_.ranks, executor_);
+  }
+  [[nodiscard]] bool first() const { return !shared_ || shared_->ranks().first(); }
+  // What rank 0 alone does, however long it takes it; behind it all ranks agree on `exhausted_`.
+  template <class Work>
+  void first_does(const std::string& what, Work&& work) {
+    if (first()) work();
+    exhausted_ = best_.exhausted();
+    if (!shared_) return;
+    std::byte byte{exhausted_};
+    shared_->ranks().broadcast({&byte, 1}, what, Patience::kEndless);
+    exhausted_ = byte != std::byte{0};
+  }
+
+  [[nodiscard]] bool stop_here() const { return options_.stop && options_.stop->load(); }
+  [[nodiscard]] bool stopped() const { return shared_ ? shared_->stop_agreed() : stop_here(); }
   [[nodiscard]] bool due(std::int64_t interval) const {
     const std::int64_t done = solver_.iteration();
     return interval > 0 && (done % interval == 0 || done == options_.solver.max_iter);
@@ -69,19 +92,26 @@ class Run {
   void log_progress(double loss, bool evaluating) {
     const std::int64_t done = solver_.iteration();
     const double seconds = std::chrono::duration<double>(Clock::now() - since_).count();
-    const auto images = static_cast<double>(executor_.input("data").shape.n() *
-                                            options_.solver.iter_size * (done - counted_from_));
+    // Right ones, and all, of the last batch on all ranks.
+    double counts[] = {
+        count_right(executor_.blob(options_.scores), executor_.input("label").span()),
+        static_cast<double>(executor_.input("data").shape.n())};
+    if (shared_) shared_->ranks().sum(counts, "the accuracy");
+    const double images =
+        counts[1] * static_cast<double>(options_.solver.iter_size * (done - counted_from_));
     TrainProgress progress{.iteration = done,
                            .max_iter = options_.solver.max_iter,
                            .loss = loss,
-                           .accuracy = batch_accuracy(executor_.blob(options_.scores),
-                                                      executor_.input("label").span()),
+                           .accuracy = counts[0] / counts[1],
                            .images_per_s = images / seconds,
                            .lr = solver_.last_rate(),
                            .evaluation = {}};
-    if (evaluating) progress.evaluation = evaluate_now();
-    log_.add(progress);
-    if (options_.report) options_.report(progress);
+    if (evaluating) {
+      first_does(str("the evaluation at iteration ", done),
+                 [&] { progress.evaluation = evaluate_now(); });
+    }
+    if (first()) log_->add(progress);
+    if (first() && options_.report) options_.report(progress);
     restart_clock();
   }
 
@@ -101,7 +131,7 @@ class Run {
   }
 
   [[nodiscard]] std::optional<WeightAverage> start_average() const {
-    if (options_.solver.ema <= 0) return std::nullopt;
+    if (options_.solver.ema <= 0 || !first()) return std::nullopt;
     return WeightAverage(executor_, options_.solver.ema);
   }
 
@@ -129,8 +159,13 @@ class Run {
     return model;
   }
 
-  // State first: a snapshot counts only when its weights are there too.
   void snapshot() {
+    last_snapshot_ = solver_.iteration();
+    first_does(str("the snapshot of iteration ", last_snapshot_), [&] { write_snapshot(); });
+  }
+
+  // State first: a snapshot counts only when its weights are there too.
+  void write_snapshot() const {
     const std::int64_t iteration = solver_.iteration();
     const WeightFile model = present_model();
     WeightFile state{
@@ -152,9 +187,35 @@ class Run {
       fs::remove(state_file, ignored), fs::remove(average_file, ignored);
       throw;
     }
-    last_snapshot_ = iteration;
     if (options_.solver.keep_last > 0)
       keep_newest_snapshots(options_.folder, options_.solver.keep_last);
+  }
+
+  // The iteration that the run begins with, in the state that belongs to it.
+  std::int64_t start() {
+    std::int64_t iteration = options_.resume && first() ? restore() : 0;
+    exhausted_ = best_.exhausted();
+    if (shared_) iteration = start_together(iteration);
+    if (iteration > 0) last_snapshot_ = iteration;
+    return iteration;
+  }
+
+  // Rank 0's weights, momentum and iteration for everybody.
+  std::int64_t start_together(std::int64_t iteration) {
+    Communicator& ranks = shared_->ranks();
+    std::int64_t state[] = {iteration, exhausted_ ? 1 : 0};
+    ranks.broadcast(std::as_writable_bytes(std::span(state)), "the iteration to begin with");
+    exhausted_ = state[1] != 0;
+    shared_->broadcast_params();
+    if (state[0] == 0) return 0;
+    std::vector<std::vector<float>> histories;
+    for (std::size_t k = 0; k < executor_.param_count(); ++k) {
+      histories.push_back(solver_.history(k));
+      ranks.broadcast(std::as_writable_bytes(std::span(histories.back())),
+                      "the momentum of " + executor_.param_info(k).name);
+    }
+    if (!first()) solver_.restore(state[0], histories);
+    return state[0];
   }
 
   std::int64_t restore() {
@@ -165,8 +226,11 @@ class Run {
     const fs::path path = snapshot_path(options_.folder, iteration, ".state");
     const WeightFile state = read_safetensors(path);
     const auto made_with = state.metadata.find("made_with");
-    const std::string here = options_.made_with.dump(),
-                      there = made_with == state.metadata.end() ? "{}" : made_with->second;
+    Json before =
+        made_with == state.metadata.end() ? Json::object() : Json::parse(made_with->second);
+    // States from before there were several.
+    if (!before.contains("ranks") && options_.made_with.contains("ranks")) before["ranks"] = 1;
+    const std::string here = options_.made_with.dump(), there = before.dump();
     require(here == there || options_.resume_anyway, "no exact resume from ", path.string(),
             ": made with ", there, ", expected ", here, " (--force goes on all the same)");
     // A run that did not evaluate so far has no best one yet.
@@ -184,18 +248,19 @@ class Run {
       const fs::path file = average_path(options_.folder, iteration);
       average_->restore(read_safetensors(file), file.string());
     }
-    last_snapshot_ = iteration;
     return iteration;
   }
 
   Executor& executor_;
   const TrainOptions& options_;
   const LoadBatch& load_;
+  std::unique_ptr<DataParallel> shared_;  // with other ranks
   Solver solver_;
-  BestSoFar best_;
+  BestSoFar best_;  // on rank 0, as the average and the log
   std::optional<WeightAverage> average_;
+  bool exhausted_ = false;  // evaluation.patience is at its end
   std::int64_t last_snapshot_ = -1, resumed_at_;
-  RunLog log_;
+  std::optional<RunLog> log_;
   Clock::time_point since_;  // when, and at which iteration, counting images per second began
   std::int64_t counted_from_ = 0;
 };

@@ -4,6 +4,10 @@
 // of run_log.h. Batches, dropout and learning rates are functions of the iteration, and what is not
 // (momentum, averaged weights, the best evaluation so far) is in the snapshot, so a run that is
 // killed at any moment and resumed from its newest pair gives the same bits as one that was not.
+//
+// Several ranks train together when `ranks` has them (engine/train/data_parallel.h): each calls
+// train() with its part of the batches. Rank 0 reads and writes the folder, evaluates and reports;
+// the others begin with its weights and state, and wait where it does something alone.
 #pragma once
 
 #include <atomic>
@@ -12,6 +16,7 @@
 
 #include "engine/core/json_fields.h"
 #include "engine/io/weights.h"
+#include "engine/parallel/communicator.h"
 #include "engine/train/best.h"
 #include "engine/train/run_log.h"
 #include "engine/train/snapshots.h"
@@ -38,12 +43,14 @@ struct TrainOptions {
   std::string scores;  // blob of class scores for the accuracy in the log
   std::function<void(const TrainProgress&)> report;  // display intervals and evaluations
   std::function<void(std::int64_t iteration, double loss)> tick;  // after every iteration
-  const std::atomic<bool>* stop = nullptr;                        // set: snapshot and return
+  const std::atomic<bool>* stop = nullptr;  // set (on any rank): snapshot and return
+  Communicator* ranks = nullptr;            // null: this process alone
 };
 
 struct TrainResult {
   std::int64_t iteration = 0;
   bool stopped_early = false;        // no better evaluation for too long
+  bool stop_asked = false;           // by `stop`, on any rank
   std::int64_t best_iteration = -1;  // of the best evaluation; -1: there was none
   double best_value = 0;
 };

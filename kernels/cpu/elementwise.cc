@@ -5,6 +5,7 @@
 #include "engine/core/random.h"
 #include "kernels/cpu/implementations.h"
 #include "kernels/cpu/lanes.h"
+#include "kernels/ops/batch_share.h"
 
 namespace fovea {
 namespace {
@@ -56,7 +57,7 @@ class ReluOp final : public SameLayoutOp {
 
 // At test time an alias. In training the factors (0 or 1 / (1 - ratio)) are kept from forward to
 // backward.
-class DropoutOp final : public SameLayoutOp {
+class DropoutOp final : public SameLayoutOp, public SharesBatch {
  public:
   explicit DropoutOp(const OpProblem& problem)
       : SameLayoutOp(problem),
@@ -81,8 +82,8 @@ class DropoutOp final : public SameLayoutOp {
 #pragma omp parallel for schedule(static)
     for (std::int64_t i = 0; i < dims.images * padded; ++i) {
       const std::int64_t image = i / padded, channel = i % padded;
-      const std::int64_t first =
-          (image * dims.channels + channel) * dims.positions;  // logical index
+      const std::int64_t first = ((share_.first_image + image) * dims.channels + channel) *
+                                 dims.positions;  // logical index
       for (std::int64_t position = 0; position < dims.positions; ++position) {
         const bool kept =
             channel < dims.channels &&

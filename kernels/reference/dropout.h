@@ -12,7 +12,9 @@ inline RandomKey dropout_key(std::uint64_t seed, std::uint64_t iteration, std::u
   return {seed, RandomPurpose::kDropout, iteration * 4096 + layer};
 }
 
-// y_i = x_i * m_i / (1 - ratio). The gradient is the same map: dx = dropout(dy).
-void dropout(const DropoutParams& params, const RandomKey& key, Input x, Output y);
+// y_i = x_i * m_(first + i) / (1 - ratio). The gradient is the same map: dx = dropout(dy). `first`:
+// where x begins in a batch that several processes share.
+void dropout(const DropoutParams& params, const RandomKey& key, Input x, Output y,
+             std::int64_t first = 0);
 
 }  // namespace fovea::reference

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/ops/batch_share.h"
 #include "kernels/reference/accuracy.h"
 #include "kernels/reference/concat.h"
 #include "kernels/reference/convolution.h"
@@ -61,6 +62,7 @@ struct Call {
   const OpProblem& problem;
   Values& v;
   std::uint64_t iteration;
+  const BatchShare& share;
 };
 
 void forward(const ConvolutionParams& p, const Call& c) {
@@ -103,8 +105,9 @@ void dropout_or_copy(const DropoutParams& p, const Call& c, Input from, Output t
     std::copy_n(from.data, from.count(), to.data);
     return;
   }
+  const std::int64_t image = from.count() / from.shape.n();
   reference::dropout(p, reference::dropout_key(c.problem.seed, c.iteration, c.problem.layer), from,
-                     to);
+                     to, c.share.first_image * image);
 }
 void forward(const DropoutParams& p, const Call& c) {
   dropout_or_copy(p, c, c.v.x[0], c.v.y_out[0]);
@@ -131,11 +134,11 @@ void backward(const SoftmaxParams&, const Call& c) {
 }
 
 void forward(const SoftmaxLossParams& p, const Call& c) {
-  c.v.y_out[0][0] = reference::softmax_loss(p, c.v.x[0], c.v.x[1]);
+  c.v.y_out[0][0] = reference::softmax_loss(p, c.v.x[0], c.v.x[1], c.share.count);
 }
 void backward(const SoftmaxLossParams& p, const Call& c) {
   if (at(c.v.dx, 0).data) {
-    reference::softmax_loss_gradient(p, c.v.x[0], c.v.x[1], c.v.dx[0]);
+    reference::softmax_loss_gradient(p, c.v.x[0], c.v.x[1], c.v.dx[0], c.share.count);
   }
 }
 
@@ -158,7 +161,7 @@ std::vector<Shape> param_shapes(const OpProblem& problem) {
       problem.params);
 }
 
-class ReferenceOp final : public Op {
+class ReferenceOp final : public Op, public SharesBatch {
  public:
   explicit ReferenceOp(const OpProblem& problem)
       : problem_(problem), param_shapes_(param_shapes(problem)) {}
@@ -200,7 +203,7 @@ class ReferenceOp final : public Op {
     load(x_), load(w_);
     std::visit(
         [&](const auto& p) {
-          fovea::forward(p, {problem_, values_, iteration});
+          fovea::forward(p, {problem_, values_, iteration, share_});
         },
         problem_.params);
     const Output y = values_.y_out[0];
@@ -217,7 +220,7 @@ class ReferenceOp final : public Op {
     }
     std::visit(
         [&](const auto& p) {
-          fovea::backward(p, {problem_, values_, iteration});
+          fovea::backward(p, {problem_, values_, iteration, share_});
         },
         problem_.params);
     store(dx_), store(dw_);

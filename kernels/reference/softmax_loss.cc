@@ -12,7 +12,7 @@ namespace {
 // the loss is divided by.
 template <class Visit>
 double for_each_label(const SoftmaxLossParams& params, const Shape& x, Input labels,
-                      Visit&& visit) {
+                      double shared_count, Visit&& visit) {
   const std::int64_t positions = x.h() * x.w();
   double counted = 0;
   for (std::int64_t i = 0; i < x.n() * positions; ++i) {
@@ -25,6 +25,7 @@ double for_each_label(const SoftmaxLossParams& params, const Shape& x, Input lab
     counted += weight;
     visit(i / positions, i % positions, label, weight);
   }
+  if (shared_count > 0) return shared_count;
   if (!params.normalize) return static_cast<double>(x.n());
   return counted > 0 ? counted : 1;
 }
@@ -76,11 +77,11 @@ Softmax softmax_at(Input x, std::int64_t n, std::int64_t position) {
 
 }  // namespace
 
-double softmax_loss(const SoftmaxLossParams& params, Input x, Input labels) {
+double softmax_loss(const SoftmaxLossParams& params, Input x, Input labels, double shared_count) {
   check(params, x.shape.c());
   double sum = 0;
-  const double count =
-      for_each_label(params, x.shape, labels, [&](auto n, auto i, auto label, double weight) {
+  const double count = for_each_label(
+      params, x.shape, labels, shared_count, [&](auto n, auto i, auto label, double weight) {
         if (label < 0) return;
         const Softmax p = softmax_at(x, n, i);
         const Targets q(params, x.shape.c(), label);
@@ -93,11 +94,12 @@ double softmax_loss(const SoftmaxLossParams& params, Input x, Input labels) {
   return sum / count;
 }
 
-void softmax_loss_gradient(const SoftmaxLossParams& params, Input x, Input labels, Output dx) {
+void softmax_loss_gradient(const SoftmaxLossParams& params, Input x, Input labels, Output dx,
+                           double shared_count) {
   check(params, x.shape.c());
   softmax(x, dx);
-  const double count =
-      for_each_label(params, x.shape, labels, [&](auto n, auto i, auto label, double weight) {
+  const double count = for_each_label(
+      params, x.shape, labels, shared_count, [&](auto n, auto i, auto label, double weight) {
         const Targets q(params, x.shape.c(), label);
         for (std::int64_t c = 0; c < x.shape.c(); ++c)
           dx(n, c, 0, i) = label < 0 ? 0.0 : weight * (dx(n, c, 0, i) - q(c));

@@ -1,4 +1,4 @@
-// Runs the built `fovea` command as a process of its own.
+// Runs the built `fovea` command, or another program, as a process of its own.
 #pragma once
 
 #include <fcntl.h>
@@ -25,11 +25,11 @@ struct CommandResult {
 class Command {
  public:
   // stdout and stderr go to files in `folder`. `max_file_bytes` > 0 bounds what may be written to
-  // any one file: further writes fail, as on a full disk.
+  // any one file: further writes fail, as on a full disk. `program`: another than the built fovea.
   Command(const std::filesystem::path& folder, const std::vector<std::string>& arguments,
-          rlim_t max_file_bytes = 0)
+          rlim_t max_file_bytes = 0, const char* program = FOVEA_COMMAND)
       : out_(folder / "command.out"), err_(folder / "command.err") {
-    std::vector<char*> argv{const_cast<char*>("fovea")};
+    std::vector<char*> argv{const_cast<char*>(program)};
     for (const std::string& argument : arguments)
       argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
@@ -50,6 +50,7 @@ class Command {
     pid_ = -1;
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(out_), read_file(err_)};
   }
+  [[nodiscard]] pid_t pid() const { return pid_; }
   void send(int signal) const { ::kill(pid_, signal); }
   // SIGKILL: what a power cut or the kernel does to a process.
   CommandResult kill() {
@@ -68,7 +69,7 @@ class Command {
       ::setrlimit(RLIMIT_FSIZE, &limit);
       ::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit fails with EFBIG instead
     }
-    ::execv(FOVEA_COMMAND, argv.data());
+    ::execvp(argv[0], argv.data());
     ::_exit(127);
   }
 

@@ -1,0 +1,17 @@
+# The library fovea_mpi: engine/parallel/mpi, or its stand-in where MPI is not found or not wanted.
+set(mpi absent)
+if(NOT FOVEA_WITH_MPI STREQUAL "OFF")
+  set(MPI_CXX_SKIP_MPICXX ON)  # the C interface is enough
+  find_package(MPI QUIET COMPONENTS CXX)
+  if(MPI_CXX_FOUND)
+    set(mpi mpi)
+  elseif(FOVEA_WITH_MPI STREQUAL "AUTO")
+    message(STATUS "No MPI: built without training by several processes")
+  else()
+    message(FATAL_ERROR "FOVEA_WITH_MPI=ON: no MPI found (libopenmpi-dev or another)")
+  endif()
+endif()
+fovea_library(fovea_mpi FOLDERS engine/parallel/${mpi} LINKS fovea_core)
+if(mpi STREQUAL "mpi")
+  target_link_libraries(fovea_mpi PRIVATE MPI::MPI_CXX)
+endif()

@@ -1,0 +1,92 @@
+// Ranks that are threads of this process: Communicator's own work without MPI.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "engine/core/error.h"
+#include "engine/parallel/communicator.h"
+
+namespace fovea {
+
+class Mailboxes {
+ public:
+  void put(int from, int to, std::span<const std::byte> bytes) {
+    {
+      const std::lock_guard lock(mutex_);
+      boxes_[{from, to}].emplace_back(bytes.begin(), bytes.end());
+    }
+    changed_.notify_all();
+  }
+  void leave(int rank) {
+    const std::lock_guard lock(mutex_);
+    left_.insert(rank);
+  }
+  [[nodiscard]] bool has_left(int rank) {
+    const std::lock_guard lock(mutex_);
+    return left_.contains(rank);
+  }
+  // False when nothing comes.
+  bool take(int from, int to, std::span<std::byte> bytes, std::chrono::milliseconds patience) {
+    std::unique_lock lock(mutex_);
+    auto& box = boxes_[{from, to}];
+    if (!changed_.wait_for(lock, patience, [&] { return !box.empty(); })) return false;
+    expects(box.front().size() == bytes.size(), "messages of the size that is waited for");
+    std::memcpy(bytes.data(), box.front().data(), bytes.size());
+    box.pop_front();
+    return true;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<int> left_;
+  std::map<std::pair<int, int>, std::deque<std::vector<std::byte>>> boxes_;
+};
+
+class ThreadRank final : public Communicator {
+ public:
+  ThreadRank(Mailboxes& boxes, int rank, int size) : boxes_(boxes), rank_(rank), size_(size) {}
+  ~ThreadRank() override { boxes_.leave(rank_); }
+  [[nodiscard]] int rank() const override { return rank_; }
+  [[nodiscard]] int size() const override { return size_; }
+  [[nodiscard]] int ranks_on_this_machine() const override { return size_; }
+  [[noreturn]] void fail(const std::string& line) override { throw Error(line); }
+
+ protected:
+  void exchange(std::span<const RankMessage> sends, std::span<const RankMessage> receives,
+                const std::string& what, Patience) override {
+    for (const RankMessage& m : sends) boxes_.put(rank_, m.rank, m.bytes);
+    for (const RankMessage& m : receives) {
+      while (!boxes_.take(m.rank, rank_, m.bytes, std::chrono::milliseconds(20)))
+        require(!cancelled_ && !boxes_.has_left(m.rank), "no longer there: rank ", m.rank, ", ",
+                what);
+    }
+  }
+
+ private:
+  Mailboxes& boxes_;
+  int rank_, size_;
+};
+
+// Calls `work` as each of `size` ranks, on a thread of its own, and returns when all are done.
+inline void run_ranks(int size, const std::function<void(Communicator&)>& work) {
+  Mailboxes boxes;
+  std::vector<std::jthread> threads;
+  for (int r = 0; r < size; ++r) {
+    threads.emplace_back([&, r] {
+      ThreadRank rank(boxes, r, size);
+      work(rank);
+    });
+  }
+}
+
+}  // namespace fovea
