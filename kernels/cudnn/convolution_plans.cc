@@ -77,13 +77,11 @@ class Parts {
     finish(operation);
   }
 
-  std::shared_ptr<const Plan> plan() && {
-    const Limits limits{.tensor_cores = case_.operands != Precision::kFp32,
-                        .exact_zeros = case_.exact_zeros};
+  OperationGraph graph(cudnnHandle_t handle) && {
     std::vector<Descriptor> parts;
     for (Descriptor& part : parts_) parts.push_back(std::move(part));
     parts.push_back(std::move(convolution_));
-    return std::make_shared<const Plan>(handles(), std::move(parts), operations_, limits);
+    return OperationGraph(std::move(parts), operations_, handle);
   }
 
   [[nodiscard]] Extents x() const { return of(case_.x); }
@@ -131,7 +129,7 @@ constexpr Parts::PassNames kBackwardWeights{
     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
 
 // y = x * w, and with `fused` relu(x * w + b) as far as the case has these.
-std::shared_ptr<const Plan> forward_plan(const ConvolutionCase& c, bool fused) {
+OperationGraph forward_graph(const ConvolutionCase& c, bool fused, cudnnHandle_t handle) {
   Parts parts(c);
   const bool bias = fused && c.params.bias, relu = fused && c.relu;
   const Descriptor& x = parts.tensor(kX, parts.x(), Kind::kOperand);
@@ -146,30 +144,35 @@ std::shared_ptr<const Plan> forward_plan(const ConvolutionCase& c, bool fused) {
     parts.pointwise(CUDNN_POINTWISE_ADD, sums, &b, *biased);
   }
   if (relu) parts.pointwise(CUDNN_POINTWISE_RELU_FWD, *biased, nullptr, y);
-  return std::move(parts).plan();
+  return std::move(parts).graph(handle);
 }
 
-std::shared_ptr<const Plan> backward_plan(const ConvolutionCase& c, bool weights) {
+OperationGraph backward_graph(const ConvolutionCase& c, bool weights, cudnnHandle_t handle) {
   Parts parts(c);
   const auto kind = [](bool result) { return result ? Kind::kResult : Kind::kOperand; };
   const Descriptor& x = parts.tensor(kX, parts.x(), kind(!weights));
   const Descriptor& w = parts.tensor(kW, parts.w(), kind(weights));
   const Descriptor& y = parts.tensor(kY, parts.y(), Kind::kOperand);
   parts.pass(weights ? kBackwardWeights : kBackwardData, x, w, y);
-  return std::move(parts).plan();
+  return std::move(parts).graph(handle);
 }
 
 ConvolutionPlans make_plans(const ConvolutionCase& c) {
+  const auto on = handles();
+  const Limits limits{.tensor_cores = c.operands != Precision::kFp32, .exact_zeros = c.exact_zeros};
+  const auto plan = [&](OperationGraph graph) {
+    return std::make_shared<const Plan>(on, std::move(graph), limits);
+  };
   ConvolutionPlans plans;
-  // Not every engine fuses; single precision without tensor cores has few that do.
+  // Not every engine fuses.
   try {
-    plans.forward = forward_plan(c, true);
+    plans.forward = plan(forward_graph(c, true, on->cudnn()));
     plans.fused = true;
   } catch (const Error&) {
-    plans.forward = forward_plan(c, false);
+    plans.forward = plan(forward_graph(c, false, on->cudnn()));
   }
-  if (c.data) plans.backward_data = backward_plan(c, false);
-  if (c.weights) plans.backward_weights = backward_plan(c, true);
+  if (c.data) plans.backward_data = plan(backward_graph(c, false, on->cudnn()));
+  if (c.weights) plans.backward_weights = plan(backward_graph(c, true, on->cudnn()));
   return plans;
 }
 
@@ -184,6 +187,13 @@ std::optional<Kept>& last_found() {
 }
 
 }  // namespace
+
+std::vector<OperationGraph> graphs_of(const ConvolutionCase& c, cudnnHandle_t handle) {
+  std::vector<OperationGraph> graphs;
+  for (const bool fused : {true, false}) graphs.push_back(forward_graph(c, fused, handle));
+  for (const bool weights : {false, true}) graphs.push_back(backward_graph(c, weights, handle));
+  return graphs;
+}
 
 std::size_t ConvolutionPlans::workspace_bytes() const {
   std::size_t most = forward->workspace_bytes();

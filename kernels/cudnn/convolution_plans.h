@@ -24,6 +24,9 @@ struct ConvolutionCase {
   bool operator==(const ConvolutionCase&) const = default;
 };
 
+// Its operations before any plan: forward fused and alone, backward to the data and to the weights.
+[[nodiscard]] std::vector<OperationGraph> graphs_of(const ConvolutionCase& c, cudnnHandle_t handle);
+
 struct ConvolutionPlans {
   std::shared_ptr<const Plan> forward, backward_data, backward_weights;  // null: not wanted
   bool fused = false;  // forward adds the bias and applies the ReLU

@@ -81,18 +81,22 @@ Descriptor::Descriptor(cudnnBackendDescriptorType_t type)
   descriptor_.reset(made);
 }
 
-Plan::Plan(std::shared_ptr<const Handles> handles, std::vector<Descriptor> parts,
-           std::span<const cudnnBackendDescriptor_t> operations, const Limits& limits)
+OperationGraph::OperationGraph(std::vector<Descriptor> parts,
+                               std::span<const cudnnBackendDescriptor_t> operations,
+                               cudnnHandle_t handle)
+    : parts_(std::move(parts)), graph_(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) {
+  graph_.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, operations);
+  if (handle) graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handle);
+  graph_.finalize();
+}
+
+Plan::Plan(std::shared_ptr<const Handles> handles, OperationGraph graph, const Limits& limits)
     : handles_(std::move(handles)),
-      parts_(std::move(parts)),
-      graph_(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR),
+      graph_(std::move(graph)),
       execution_(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR),
       reason_("no engine keeps to what is asked for") {
-  graph_.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, operations);
-  graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handles_->cudnn());
-  graph_.finalize();
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    configurations_ = propose(graph_, mode, reason_);
+    configurations_ = propose(graph_.descriptor(), mode, reason_);
     for (const Descriptor& configuration : configurations_) {
       if (take(configuration, limits)) return;
     }

@@ -49,14 +49,27 @@ struct Limits {
   bool exact_zeros = false;   // no transforms (Winograd, FFT): see OpProblem
 };
 
-// A plan for one graph, and what it refers to.
+// Operations that run as one, and the descriptors that they refer to.
+class OperationGraph {
+ public:
+  // A null handle says that there is no GPU to run it on: what is wrong with the operations is
+  // found all the same, by cuDNN 9.19 at least.
+  OperationGraph(std::vector<Descriptor> parts,
+                 std::span<const cudnnBackendDescriptor_t> operations, cudnnHandle_t handle);
+  [[nodiscard]] const Descriptor& descriptor() const { return graph_; }
+
+ private:
+  std::vector<Descriptor> parts_;
+  Descriptor graph_;
+};
+
+// A plan for one graph.
 class Plan {
  public:
   // The first engine that the library's heuristics name, that keeps to `limits`, gives the same
   // sums in every run and needs no more than kMostWorkspace. Error with the library's reason when
-  // there is none.
-  Plan(std::shared_ptr<const Handles> handles, std::vector<Descriptor> parts,
-       std::span<const cudnnBackendDescriptor_t> operations, const Limits& limits);
+  // there is none. `graph` was made for the handle of `handles`.
+  Plan(std::shared_ptr<const Handles> handles, OperationGraph graph, const Limits& limits);
 
   [[nodiscard]] std::size_t workspace_bytes() const { return workspace_; }
   [[nodiscard]] const Descriptor& execution() const { return execution_; }
@@ -67,8 +80,7 @@ class Plan {
   bool take(const Descriptor& configuration, const Limits& limits);
 
   std::shared_ptr<const Handles> handles_;
-  std::vector<Descriptor> parts_;
-  Descriptor graph_;
+  OperationGraph graph_;
   std::vector<Descriptor> configurations_;
   Descriptor execution_;
   std::size_t workspace_ = 0;

@@ -1,7 +1,7 @@
 // What is found of the libraries: versions, functions, and the words when something is missing.
 #include "kernels/cudnn/library.h"
 
-#include "kernels/cudnn/graph.h"
+#include "kernels/cudnn/convolution_plans.h"
 #include "kernels/cudnn/handles.h"
 #include "tests/cudnn/fake_runtime.h"
 
@@ -28,6 +28,24 @@ TEST(CudnnLibrary, HasEveryFunctionThatIsCalled) {
       << found.library->version;
   expect_part(found.library->version, str(", cuBLAS ", CUBLAS_VER_MAJOR, "."));
   EXPECT_EQ(cudnn::offer().version, found.library->version);
+}
+
+// Nor here: cuDNN itself reads the descriptors of every pass, and finds what is wrong with them.
+TEST(CudnnLibrary, AcceptsTheGraphsOfConvolutions) {
+  const cudnn::Runtime& found = cudnn::runtime();
+  if (!found.library) GTEST_SKIP() << found.missing;
+  if (found.library->api.cudnnGetVersion() < 91900)
+    GTEST_SKIP() << found.library->version << " takes no graph without a GPU";
+  const ConvolutionParams grouped{
+      .outputs = 32, .kernel = {5, 3}, .stride = {2, 1}, .pad = {2, 0}, .groups = 2};
+  const Shape x{3, 16, 9, 8};
+  cudnn::ConvolutionCase c{.params = grouped, .x = x, .y = output_shape(grouped, x), .relu = true};
+  for (const Precision operands : {Precision::kFp32, Precision::kBf16}) {
+    c.operands = operands;
+    EXPECT_EQ(cudnn::graphs_of(c, nullptr).size(), 4U);
+  }
+  c.y = {3, 32, 9, 8};  // not what this stride comes to
+  EXPECT_THROW((void)cudnn::graphs_of(c, nullptr), Error);
 }
 
 TEST(CudnnLibrary, SaysWhatIsMissing) {
