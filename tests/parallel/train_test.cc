@@ -36,6 +36,7 @@ class TrainRanks : public testing::Test {
  protected:
   void SetUp() override {
     if (!has_mpirun()) GTEST_SKIP() << "no mpirun on the PATH";
+    if (kSanitized) GTEST_SKIP() << "MPI is not built with sanitizers";
   }
 
   static CommandResult train(const ToyRun& toy, int ranks, const std::string& out,

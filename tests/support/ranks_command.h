@@ -1,12 +1,26 @@
 // Runs `fovea` as several ranks by mpirun.
 #pragma once
 
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
 #include "tests/support/command.h"
 
 namespace fovea {
+
+// Sanitizers find leaks, and more, in MPI itself.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+#else
+inline constexpr bool kSanitized = false;
+#endif
 
 // Whether there is a mpirun; tests that need one are skipped by name elsewhere.
 inline bool has_mpirun() {

@@ -1,0 +1,172 @@
+// A batch on several ranks, threads here, gives what one executor makes of the whole.
+#include "engine/train/data_parallel.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/core/json_fields.h"
+#include "engine/core/random.h"
+#include "engine/graph/net_json.h"
+#include "engine/train/filler.h"
+#include "engine/train/solver.h"
+#include "tests/parallel/thread_ranks.h"
+
+namespace fovea {
+namespace {
+
+constexpr int kBatch = 12, kClasses = 4, kSteps = 3;
+
+// Two heads with losses of their own; `loss` is added to the first one's.
+Graph toy(const std::string& loss, std::int64_t batch) {
+  Json net = Json::parse(R"({
+    "name": "Toy", "input": {"name": "data", "shape": [3, 10, 10]},
+    "defaults": {"convolution": {"weight_filler": {"type": "xavier"}},
+                 "inner_product": {"weight_filler": {"type": "xavier"}}},
+    "layers": [
+      {"name": "conv", "type": "convolution", "outputs": 16, "kernel": 3},
+      {"name": "relu", "type": "relu"},
+      {"name": "drop1", "type": "dropout", "ratio": 0.3},
+      {"name": "fc", "type": "inner_product", "outputs": 24},
+      {"name": "drop2", "type": "dropout", "ratio": 0.5},
+      {"name": "scores", "type": "inner_product", "outputs": 4},
+      {"name": "loss", "type": "softmax_loss", "bottom": ["scores", "label"]},
+      {"name": "aux", "type": "inner_product", "outputs": 4, "bottom": "fc"},
+      {"name": "aux_loss", "type": "softmax_loss", "bottom": ["aux", "label"], "loss_weight": 0.3}
+    ]})");
+  for (auto& layer : net["layers"]) {
+    if (layer["name"] == "loss") layer.update(Json::parse(loss));
+  }
+  return build_graph(json_net(net, {.phase = Phase::kTrain, .batch = batch}, "toy"));
+}
+
+struct Trained {
+  std::vector<std::vector<float>> params;
+  std::vector<double> losses;
+};
+
+// Trains on images `first` ... of every batch.
+Trained train(const std::string& device, const std::string& loss, const SolverParams& params,
+              Communicator* ranks) {
+  const int size = ranks ? ranks->size() : 1, part = kBatch / size,
+            first = ranks ? ranks->rank() * part : 0;
+  Executor executor(toy(loss, part), {.device = device, .training = true, .seed = 3});
+  fill_params(executor, 5);
+  std::unique_ptr<DataParallel> shared;
+  if (ranks) shared = std::make_unique<DataParallel>(*ranks, executor);
+  Solver solver(executor, params, shared.get());
+  const auto load = [&](std::int64_t sub) {
+    const auto batch = static_cast<std::uint64_t>(solver.iteration() * params.iter_size + sub);
+    const auto fill = [&](std::span<float> values, auto&& value) {
+      const std::size_t image = values.size() / static_cast<std::size_t>(part);
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = value(static_cast<std::uint64_t>(first) * image + i);
+    };
+    fill(executor.input("data").span(),
+         [&](std::uint64_t i) { return random_normal({.seed = 7, .iteration = batch}, i); });
+    // Rank 0 of four has label 0 alone, which is ignored or weighs little in some of the tests.
+    fill(executor.input("label").span(), [&](std::uint64_t i) {
+      return i < 3 ? 0.0F : static_cast<float>((i * 7 + batch) % kClasses);
+    });
+  };
+  Trained result;
+  for (int step = 0; step < kSteps; ++step) result.losses.push_back(solver.step(load));
+  for (std::size_t k = 0; k < executor.param_count(); ++k)
+    result.params.push_back(executor.param(k));
+  return result;
+}
+
+void expect_close(const Trained& one, const Trained& other) {
+  for (int step = 0; step < kSteps; ++step)
+    EXPECT_NEAR(one.losses[static_cast<std::size_t>(step)],
+                other.losses[static_cast<std::size_t>(step)], 1e-5);
+  for (std::size_t k = 0; k < one.params.size(); ++k) {
+    float largest = 0, difference = 0;
+    for (std::size_t i = 0; i < one.params[k].size(); ++i) {
+      largest = std::max(largest, std::abs(one.params[k][i]));
+      difference = std::max(difference, std::abs(one.params[k][i] - other.params[k][i]));
+    }
+    EXPECT_LE(difference, 0x1p-18F * largest) << "parameter " << k << ", largest " << largest;
+  }
+}
+
+class SharedBatch : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+
+TEST_P(SharedBatch, TrainsWhatOneExecutorDoes) {
+  const auto& [device, loss] = GetParam();
+  SolverParams plain{.base_lr = 0.05F, .policy = LrPolicy::kFixed};
+  SolverParams all = plain;
+  all.iter_size = 3, all.clip_gradients = 0.5F;
+  for (const SolverParams& params : {plain, all}) {
+    const Trained expected = train(device, loss, params, nullptr);
+    for (const int size : {2, 4}) {
+      std::vector<Trained> trained(static_cast<std::size_t>(size));
+      run_ranks(size, [&, device = device, loss = loss](Communicator& ranks) {
+        trained[static_cast<std::size_t>(ranks.rank())] = train(device, loss, params, &ranks);
+      });
+      expect_close(expected, trained[0]);
+      for (const Trained& rank : trained) {
+        EXPECT_EQ(rank.params, trained[0].params);
+        EXPECT_EQ(rank.losses, trained[0].losses);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Losses, SharedBatch,
+    testing::Combine(testing::Values("cpu", "reference"),
+                     testing::Values("{}", R"({"has_ignore_label": true, "ignore_label": 0})",
+                                     R"({"has_ignore_label": true, "ignore_label": 0,
+                                         "normalize": false})",
+                                     R"({"class_weights": [0.01, 1, 2, 3], "ordinal_sigma": 1})")));
+
+TEST(SharedBatchLoss, OfIgnoredLabelsAloneIsZero) {
+  run_ranks(2, [](Communicator& ranks) {
+    Executor executor(toy(R"({"has_ignore_label": true, "ignore_label": 0})", 2),
+                      {.device = "cpu", .training = true});
+    DataParallel shared(ranks, executor);
+    for (float& label : executor.input("label").span()) label = 0;
+    shared.share_losses();
+    executor.forward();
+    EXPECT_EQ(executor.blob("loss").values[0], 0.0F);
+    // The other loss counts all four images.
+    EXPECT_GT(executor.blob("aux_loss").values[0], 0.0F);
+  });
+}
+
+TEST(SharedBatchLoss, OfLabelsThatTheNetMakesIsRefused) {
+  Json net = Json::parse(R"({
+    "name": "Toy", "input": {"name": "data", "shape": [3, 1, 1]},
+    "layers": [
+      {"name": "scores", "type": "inner_product", "outputs": 2},
+      {"name": "made", "type": "relu", "bottom": "label", "top": "made"},
+      {"name": "loss", "type": "softmax_loss", "bottom": ["scores", "made"]}
+    ]})");
+  Executor executor(build_graph(json_net(net, {.phase = Phase::kTrain, .batch = 2}, "toy")),
+                    {.device = "cpu", .training = true});
+  Mailboxes boxes;
+  ThreadRank rank(boxes, 0, 2);
+  try {
+    DataParallel shared(rank, executor);
+    FAIL() << "it went on";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "labels of loss: made by the net, expected an input with 2 ranks");
+  }
+}
+
+TEST(SharedBatchLoss, OneRankToldToStopStopsAll) {
+  run_ranks(3, [](Communicator& ranks) {
+    Executor executor(toy("{}", 4), {.device = "cpu", .training = true});
+    DataParallel shared(ranks, executor);
+    double losses[] = {1.0, 2.0};
+    shared.finish(losses, false);
+    EXPECT_FALSE(shared.stop_agreed());
+    EXPECT_EQ(losses[1], 6.0);
+    shared.finish(losses, ranks.rank() == 2);
+    EXPECT_TRUE(shared.stop_agreed());
+  });
+}
+
+}  // namespace
+}  // namespace fovea
