@@ -11,6 +11,7 @@ extern const Implementation kLinearBf16, kLinearTf32, kLinear, kPooling, kLrn, k
 std::shared_ptr<Device> open_device(int index);
 std::unique_ptr<RelevanceKernels> make_relevance(Device& device);
 std::unique_ptr<SgdKernels> make_sgd(Device& device, std::span<const SgdBlob> blobs);
+void transform_images(Device& device, const TransformProblem& problem);
 double measure_peak_flops(Device& device, Precision precision);
 
 Target target() {
@@ -19,6 +20,7 @@ Target target() {
           .open = open_device,
           .relevance = make_relevance,
           .sgd = make_sgd,
+          .transform = transform_images,
           .peak_flops = measure_peak_flops};
 }
 
