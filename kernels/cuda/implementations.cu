@@ -13,6 +13,7 @@ extern const LibrarySupport kLibrarySupport;
 std::shared_ptr<Device> open_device(int index);
 std::unique_ptr<RelevanceKernels> make_relevance(Device& device);
 std::unique_ptr<SgdKernels> make_sgd(Device& device, std::span<const SgdBlob> blobs);
+void transform_images(Device& device, const TransformProblem& problem);
 double measure_peak_flops(Device& device, Precision precision);
 
 Target target() {
@@ -22,6 +23,7 @@ Target target() {
           .open = open_device,
           .relevance = make_relevance,
           .sgd = make_sgd,
+          .transform = transform_images,
           .peak_flops = measure_peak_flops,
           .library_support = &kLibrarySupport};
 }

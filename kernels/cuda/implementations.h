@@ -10,6 +10,7 @@
 #include "kernels/ops/op.h"
 #include "kernels/ops/relevance_kernels.h"
 #include "kernels/ops/sgd_kernels.h"
+#include "kernels/ops/transform_kernels.h"
 
 namespace fovea {
 
@@ -21,6 +22,8 @@ struct Target {
   // For a device that open() gave; it must outlive them.
   std::unique_ptr<RelevanceKernels> (*relevance)(Device& device) = nullptr;
   std::unique_ptr<SgdKernels> (*sgd)(Device& device, std::span<const SgdBlob> blobs) = nullptr;
+  // Windows of uint8 images into a net's input; queued.
+  void (*transform)(Device& device, const TransformProblem& problem) = nullptr;
   // FLOP/s on registers alone.
   double (*peak_flops)(Device& device, Precision precision) = nullptr;
   const LibrarySupport* library_support = nullptr;

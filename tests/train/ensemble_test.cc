@@ -1,8 +1,11 @@
 // `fovea eval` of several snapshots at once.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <ranges>
 
+#include "data/batch_source.h"
 #include "engine/io/safetensors.h"
 #include "tests/train/toy_run.h"
 
@@ -72,8 +75,23 @@ TEST_F(Ensemble, TheTableShowsTheMembers) {
   EXPECT_EQ(eval("a").out.find("alone"), std::string::npos);
 }
 
-// The centre crop and its mirror have the mean of two measures that are linear in them.
 TEST_F(Ensemble, CentreAndMirrorAreTwoCrops) {
+  const Store store(toy() / "toy.fovea");
+  const BatchSource source(store, {.view = "gender/aligned/fold0/test",
+                                   .batch = 2,
+                                   .transform = {.crop = 10},
+                                   .crops = Crops::kCentreMirror});
+  Tensor<float> images(source.batch_shape());
+  ASSERT_EQ(images.shape, (Shape{4, 3, 10, 10}));
+  std::vector<float> labels(2);
+  source.load(0, images.view(), labels);
+  for (std::int64_t n = 0; n < 4; n += 2) {
+    for (std::int64_t i = 0; i < 3 * 10; ++i) {
+      const float* row = images.values.data() + (n * 30 + i) * 10;
+      const std::vector<float> forwards(row, row + 10), mirrored(row + 300, row + 310);
+      ASSERT_TRUE(std::ranges::equal(forwards, std::views::reverse(mirrored)));
+    }
+  }
   const Json centre = fold("a", {"--crops", "center"}),
              both = fold("a", {"--crops", "center-mirror"});
   EXPECT_EQ(both["count"], centre["count"]);
