@@ -128,6 +128,41 @@ void expect_positive(const Shape& shape, const std::string& layer, const Shape& 
   }
 }
 
+// Beyond these a net is a mistake, and its sizes would not fit the integers that they are computed
+// in: 2^36 floats are 256 GB.
+constexpr std::int64_t kMostValues = std::int64_t{1} << 36,
+                       kMostExtent = (std::int64_t{1} << 31) - 1;
+
+void expect_moderate(const Shape& shape, const std::string& layer) {
+  std::int64_t count = 1;
+  for (const std::int64_t extent : shape) {
+    require(extent <= kMostExtent && (extent <= 0 || count <= kMostValues / extent),
+            "too large in net: ", layer, ": ", shape, ", expected at most 2^36 values");
+    count *= std::max<std::int64_t>(extent, 1);
+  }
+}
+
+// What a layer's sizes are computed from.
+void expect_moderate(const OpParams& op, const std::string& layer) {
+  const auto check = [&](const char* what, std::int64_t value, std::int64_t least) {
+    require(value >= least && value <= kMostExtent, "wrong ", what, " in layer ", layer, ": ",
+            value, ", expected at least ", least, " and below 2^31");
+  };
+  const auto window = [&](const auto& p) {
+    for (const int axis : {0, 1}) {
+      check("kernel", p.kernel[axis], 1), check("stride", p.stride[axis], 1);
+      check("pad", p.pad[axis], 0);
+    }
+  };
+  if (const auto* conv = std::get_if<ConvolutionParams>(&op)) {
+    check("outputs", conv->outputs, 1), check("groups", conv->groups, 1), window(*conv);
+  } else if (const auto* product = std::get_if<InnerProductParams>(&op)) {
+    check("outputs", product->outputs, 1);
+  } else if (const auto* pool = std::get_if<PoolingParams>(&op); pool && !pool->global) {
+    window(*pool);
+  }
+}
+
 template <class Linear>
 Inference infer_linear(const Linear& p, const Shape& x) {
   Inference result{.tops = {output_shape(p, x)}, .params = {{weight_shape(p, x), p.weight_filler}}};
@@ -218,7 +253,10 @@ void add_node(Graph& graph, const LayerDefinition& layer, std::map<std::string, 
     graph.tensors[static_cast<std::size_t>(id)].consumer = index;
     shapes.push_back(graph.tensors[static_cast<std::size_t>(id)].shape);
   }
+  expect_moderate(layer.op, layer.name);
   const Inference inference = infer(layer, shapes);
+  for (const Shape& top : inference.tops) expect_moderate(top, layer.name);
+  for (const auto& [shape, filler] : inference.params) expect_moderate(shape, layer.name);
   require(inference.tops.size() == layer.tops.size(), "wrong number of tops in layer ", layer.name,
           ": ", layer.tops.size(), ", expected ", inference.tops.size());
   for (std::size_t t = 0; t < layer.tops.size(); ++t) {
@@ -241,6 +279,7 @@ Graph build_graph(const NetDefinition& definition) {
   std::map<std::string, int> current;
   for (const InputDefinition& input : definition.inputs) {
     expect_positive(input.shape, "input " + input.name, input.shape);
+    expect_moderate(input.shape, "input " + input.name);
     current[input.name] = static_cast<int>(graph.tensors.size());
     graph.inputs.push_back(current[input.name]);
     graph.tensors.push_back({.blob = input.name, .shape = input.shape});

@@ -5,6 +5,10 @@
 
 #include "data/datum.h"
 #include "data/format.h"
+#include "engine/core/json_fields.h"
+#include "engine/core/npy.h"
+#include "engine/io/safetensors.h"
+#include "engine/train/config.h"
 #include "tests/data/sample_store.h"
 
 namespace fovea {
@@ -49,6 +53,47 @@ void write_seeds(const fs::path& folder) {
   seed("prototxt", "net",
        "name: \"n\" # c\nlayer { name: 'a' type: \"Convolution\" convolution_param { num_output: 4 "
        "kernel_size: 3 bias_filler { value: -1e-3 } } include: { phase: TRAIN } }\n");
+
+  const fs::path file = folder / "scratch.file";
+  write_safetensors(file, {.tensors = {{"a.weight", Tensor<float>(Shape{2, 1}, {1, 2})},
+                                       {"a.bias", Tensor<float>(Shape{1}, std::vector<float>{3})}},
+                           .metadata = {{"classes", "[\"m\"]"}}});
+  seed("safetensors", "two", read_file(file));
+  write_npy(file, Tensor<float>(Shape{1, 2}, {1, 2}).view());
+  seed("npy", "floats", read_file(file));
+  fs::remove(file);
+  for (const char* type : {"<f8", "|u1", "<i4", "<i8"}) {
+    const std::string header =
+        str("{'descr': '", type, "', 'fortran_order': False, 'shape': (1,), }\n");
+    seed("npy", std::string(type + 1),
+         std::string("\x93NUMPY\x01\0", 8) + static_cast<char>(header.size()) + '\0' + header +
+             std::string(static_cast<std::size_t>(type[2] - '0'), '\1'));
+  }
+  // Every kind of layer, and the study's nets.
+  seed("net", "every", R"({"name": "n", "parameters": {"classes": 2},
+    "input": {"name": "data", "shape": [3, 9, 9]},
+    "defaults": {"convolution": {"weight_filler": {"type": "gaussian", "std": 0.1}}},
+    "layers": [{"name": "c", "type": "convolution", "outputs": 4, "kernel": 3, "stride": 2, "pad": 1, "groups": 1},
+      {"name": "r", "type": "relu"}, {"name": "l", "type": "lrn", "alpha": 0.1},
+      {"name": "p", "type": "pooling", "kernel": 3, "stride": 2},
+      {"name": "q", "type": "pooling", "bottom": "l", "mode": "average", "kernel": 3, "stride": 2},
+      {"name": "b", "type": "concat", "bottom": ["p", "q"]}, {"name": "d", "type": "dropout", "ratio": 0.5},
+      {"name": "s", "type": "inner_product", "outputs": "$classes"},
+      {"name": "loss", "type": "softmax_loss", "bottom": ["s", "label"], "phase": ["train", "test"]},
+      {"name": "prob", "type": "softmax", "phase": "deploy"}]})");
+  seed("net", "adiencenet", read_file(fs::path(FOVEA_SOURCE_DIR) / "nets/adiencenet.json"));
+  seed("net", "config", "C" + write_json(TrainConfig()).dump());
+  // Sizes whose sums and products are beyond any integer.
+  for (const char* size : {"9223372036854775807", "4611686018427387904", "2147483648"}) {
+    seed("net", str("outputs_", size),
+         str(R"({"name": "n", "input": {"name": "data", "shape": [3, 9, 9]}, "layers": [)",
+             R"({"name": "c", "type": "convolution", "outputs": )", size,
+             R"(, "kernel": 1}, {"name": "p", "type": "pooling", "kernel": 2, "pad": )", size,
+             "}]}"));
+    seed("net", str("input_", size),
+         str(R"({"name": "n", "input": {"name": "data", "shape": [3, )", size, ", ", size,
+             R"(]}, "layers": [{"name": "r", "type": "relu"}]})"));
+  }
 }
 
 }  // namespace

@@ -176,6 +176,17 @@ TEST_F(NetMistakes, AreOneClearLine) {
             "unknown key in NET: layer c: 'kernal', did you mean 'kernel'?");
   EXPECT_EQ(load(with_layer(R"({"name": "c", "type": "convolution", "outputs": 4, "kernel": 9})")),
             "layer c does not fit its input: output would be 1x4x0x0 from 1x3x8x8");
+  // Sizes whose sums and products are beyond any integer.
+  EXPECT_EQ(
+      load(with_layer(R"({"name": "c", "type": "inner_product", "outputs": 4611686018427387904})")),
+      "wrong outputs in layer c: 4611686018427387904, expected at least 1 and below 2^31");
+  EXPECT_EQ(load(with_layer(
+                R"({"name": "p", "type": "pooling", "kernel": 2, "pad": 9223372036854775807})")),
+            "wrong pad in layer p: 9223372036854775807, expected at least 0 and below 2^31");
+  EXPECT_EQ(
+      load(R"({"name": "n", "input": {"shape": [3, 2147483647, 2147483647]}, "layers":
+                     [{"name": "r", "type": "relu"}]})"),
+      "too large in net: input data: 1x3x2147483647x2147483647, expected at most 2^36 values");
   EXPECT_EQ(load(with_layer(R"({"name": "r", "type": "relu", "bottom": "dada"})")),
             "unknown bottom in net n, layer r: 'dada', expected the output of an earlier layer, "
             "did you mean 'data'?");
