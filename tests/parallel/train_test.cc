@@ -92,6 +92,7 @@ TEST_F(TrainRanks, TrainWhatOneProcessTrainsOfTheWholeBatch) {
   const ToyRun toy(30);
   for (std::size_t i = 0; i < kSetups.size(); ++i) {
     for (const std::string device : {"cpu", "reference"}) {
+      if (i > 0 && device == "reference") continue;  // more of it without processes: SharedBatch
       const std::string one = str("one", i, device), two = str("two", i, device);
       const Arguments more = joined(settings(kSetups[i]), {"--device", device});
       expect_trained(toy, 1, one, more);
@@ -176,7 +177,7 @@ std::vector<pid_t> ranks_at(const Command& mpirun, const fs::path& out, std::int
 }
 
 TEST_F(TrainRanks, AfterKillsAtAnyMomentTheFinalWeightsAreBitIdentical) {
-  constexpr int kIterations = 600, kKills = 8;
+  constexpr int kIterations = 1500, kKills = 20;
   const ToyRun toy(kIterations);
   const Arguments more = settings({"solver.ema=0.95", "solver.keep_last=3"});
   expect_trained(toy, 2, "whole", more);

@@ -43,8 +43,10 @@ class RanksCommand : public Command {
 
  private:
   static std::vector<std::string> line_of(int ranks, const std::vector<std::string>& arguments) {
-    std::vector<std::string> all{"--quiet", "--allow-run-as-root", "--oversubscribe",
-                                 "-n",      std::to_string(ranks), FOVEA_COMMAND};
+    // Without the timeout mpirun waits a second or two at the end of ranks that it kills.
+    std::vector<std::string> all{"--mca",   "odls_base_sigkill_timeout", "0",
+                                 "--quiet", "--allow-run-as-root",       "--oversubscribe",
+                                 "-n",      std::to_string(ranks),       FOVEA_COMMAND};
     all.insert(all.end(), arguments.begin(), arguments.end());
     all.insert(all.end(), {"--threads", "1"});
     return all;
