@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
+#include <string_view>
 
 #include "engine/core/error.h"
 #include "engine/parallel/mpi.h"
@@ -148,11 +148,13 @@ void Communicator::require_same(const std::string& text, const std::string& what
 }
 
 bool launched_as_rank() {
-  // Open MPI; MPICH, Intel MPI and srun --mpi=pmi2; srun --mpi=pmix.
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"}) {
-    if (std::getenv(name) != nullptr) return true;
+  // Open MPI; MPICH, Intel MPI and srun --mpi=pmi2.
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    if (const char* size = std::getenv(name)) return std::string_view(size) != "1";
   }
-  return false;
+  // srun --mpi=pmix, which may be a cluster's default for single processes, too.
+  const char* tasks = std::getenv("SLURM_STEP_NUM_TASKS");
+  return std::getenv("PMIX_RANK") && !(tasks && std::string_view(tasks) == "1");
 }
 
 std::unique_ptr<Communicator> join_ranks(double timeout_s) {

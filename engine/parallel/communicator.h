@@ -80,8 +80,8 @@ class Communicator {
   std::vector<std::byte> received_;
 };
 
-// Whether a launcher (mpirun, srun) says in the environment that this process is a rank. Costs
-// nothing and calls nothing of MPI.
+// Whether a launcher (mpirun, srun) says in the environment that this process is one of several
+// ranks. Costs nothing and calls nothing of MPI.
 [[nodiscard]] bool launched_as_rank();
 
 // The ranks that this process was launched with; without a launcher one rank alone, and no call of

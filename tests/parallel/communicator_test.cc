@@ -78,16 +78,26 @@ TEST(Communicator, TheRankThatDiffersIsNamed) {
 }
 
 TEST(Communicator, WithoutALauncherThereIsOneRank) {
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"}) ::unsetenv(name);
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "SLURM_STEP_NUM_TASKS"})
+    ::unsetenv(name);
   EXPECT_FALSE(launched_as_rank());
   const auto ranks = join_ranks(1);
   EXPECT_EQ(ranks->size(), 1);
   std::vector<float> values{1, 2};
   ranks->sum(values, "values");
   EXPECT_EQ(values, (std::vector<float>{1, 2}));
-  ::setenv("OMPI_COMM_WORLD_SIZE", "2", 1);
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    ::setenv(name, "2", 1);
+    EXPECT_TRUE(launched_as_rank()) << name;
+    ::setenv(name, "1", 1);
+    EXPECT_FALSE(launched_as_rank()) << name;
+    ::unsetenv(name);
+  }
+  ::setenv("PMIX_RANK", "0", 1);
   EXPECT_TRUE(launched_as_rank());
-  ::unsetenv("OMPI_COMM_WORLD_SIZE");
+  ::setenv("SLURM_STEP_NUM_TASKS", "1", 1);
+  EXPECT_FALSE(launched_as_rank());
+  ::unsetenv("PMIX_RANK"), ::unsetenv("SLURM_STEP_NUM_TASKS");
 }
 
 }  // namespace
