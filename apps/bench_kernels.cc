@@ -22,7 +22,7 @@ namespace {
 
 struct Arguments {
   std::string nets = "adiencenet,caffenet,googlenet,vgg16", mode = "train", rule = "toolbox-100",
-              filter, against = "library";
+              filter, against;
   std::int64_t batch = 0;
   int runs = 20;
   bool warm = false;
@@ -116,12 +116,21 @@ void add_other(Json& step, std::span<const StepTiming> others) {
                      {"ratio", other->median_s / step["median_s"].get<double>()}};
 }
 
-// The wanted steps by --against.
+// --against, by default the library where the device has one.
+std::string other_engine(const Arguments& a) {
+  if (!a.against.empty()) return a.against;
+  const std::string device = resolve_device();
+  const bool gpu = device.starts_with("cu");
+  return device == "cpu" || (gpu && missing_device("cudnn").empty()) ? "library" : "none";
+}
+
+// The wanted steps by that engine.
 std::vector<StepTiming> bench_other(const Arguments& a, const Graph& graph, bool train,
                                     const StepBenchOptions& options) {
-  if (a.against == "none") return {};
+  const std::string name = other_engine(a);
+  if (name == "none") return {};
   EngineChoice engine{};
-  read_json(Json(a.against), engine, "--against");
+  read_json(Json(name), engine, "--against");
   return bench_engine(graph, engine, train, options);
 }
 
@@ -163,6 +172,9 @@ std::function<bool(const std::string&)> filter_of(const Arguments& a) {
 }
 
 void run(const Arguments& a) {
+  const std::function<bool(const std::string&)> wanted = filter_of(a);
+  require(a.mode != "relevance" || a.against.empty() || a.against == "none",
+          "wrong value for --against: ", a.against, ", expected none for a walk");
   const std::shared_ptr<Device> device = open_device(resolve_device());
   const DevicePeaks peaks = measure_peaks(*device, resolve_execution().precision);
   Json result = {{"environment", environment(*device)},
@@ -170,7 +182,6 @@ void run(const Arguments& a) {
                  {"peak_flop_per_s", peaks.flop_per_s},
                  {"caches", a.warm ? "warm" : "cold"},
                  {"nets", Json::array()}};
-  const std::function<bool(const std::string&)> wanted = filter_of(a);
   if (!common().json) print_header(peaks);
   std::size_t count = 0;
   for (const std::string& net : split_list(a.nets)) {
@@ -199,9 +210,10 @@ void add_bench_kernels_command(CLI::App& bench) {
   c->add_option("--runs", a->runs, "timed runs of each step")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  c->add_option("--against", a->against, "time the same steps by another engine, too")
-      ->check(CLI::IsMember({"library", "own", "ordered", "auto", "none"}))
-      ->capture_default_str();
+  c->add_option(
+       "--against", a->against,
+       "time the same steps by another engine, too (default: library, where the device has one)")
+      ->check(CLI::IsMember({"library", "own", "ordered", "auto", "none"}));
   c->add_flag("--warm", a->warm, "leave caches as the run before left them");
   c->footer("Example: fovea bench kernels --nets caffenet --filter '^conv' --json > now.json");
   c->callback([a] { run(*a); });

@@ -46,9 +46,11 @@ std::vector<fs::path> snapshots_of(const std::vector<std::string>& weights, int 
                                    const std::vector<std::string>& which) {
   std::vector<fs::path> files;
   const auto add = [&](const fs::path& file) {
-    require(std::ranges::find(files, file) == files.end(),
-            "wrong value for --weights: ", file.string(),
-            ": named twice, expected every snapshot once");
+    const fs::path same = fs::weakly_canonical(file);
+    require(
+        std::ranges::find(files, same, [](const fs::path& f) { return fs::weakly_canonical(f); }) ==
+            files.end(),
+        "snapshot ", file.string(), " is named twice by --weights and --snapshot, expected once");
     files.push_back(file);
   };
   for (const fs::path place : weights) {
@@ -84,14 +86,14 @@ void ModelEvaluator::require_same_classes(const Model& model) {
 }
 
 void ModelEvaluator::fit(const Model& model) {
-  const std::int64_t crop = model.crop > 0 ? model.crop : config_.data.crop;
-  if (!evaluators_.empty() && crop == crop_ && model.mean.shape == mean_.shape &&
-      model.mean.values == mean_.values)
+  TrainConfig config = config_;
+  if (model.crop > 0) config.data.crop = model.crop;
+  if (model.file.metadata.contains("scale")) config.data.scale = model.scale;
+  if (!evaluators_.empty() && config.data.crop == crop_ && config.data.scale == scale_ &&
+      model.mean.shape == mean_.shape && model.mean.values == mean_.values)
     return;
   evaluators_.clear();
-  crop_ = crop, mean_ = model.mean;
-  TrainConfig config = config_;
-  config.data.crop = crop;
+  crop_ = config.data.crop, scale_ = config.data.scale, mean_ = model.mean;
   for (const Crops crops : crops_)
     evaluators_.push_back(std::make_unique<FoldEvaluator>(
         config, store_, view_, FoldEvaluatorOptions{.mean = mean_, .crops = crops}));

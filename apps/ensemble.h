@@ -19,16 +19,16 @@ namespace fovea::apps {
     const std::vector<std::string>& weights, int fold, const std::vector<std::string>& which);
 
 // A view through models one after the other, by several kinds of crops. Nets and means are kept
-// from one model to the next as long as crop and mean are the same.
+// from one model to the next as long as crop, scale and mean are the same.
 class ModelEvaluator {
  public:
   // `store` must outlive this.
   ModelEvaluator(TrainConfig config, const Store& store, const View& view,
                  std::vector<Crops> crops);
 
-  // Mean probabilities over each kind of crops, in the order given. A model that says its crop is
-  // fed with that, whatever the config says. Error where its classes are not those of the models
-  // before it.
+  // Mean probabilities over each kind of crops, in the order given. A model that says its crop
+  // or scale is fed with that, whatever the config says. Error where its classes are not those of
+  // the models before it.
   [[nodiscard]] std::vector<Predictions> predict(const Model& model);
 
  private:
@@ -42,6 +42,7 @@ class ModelEvaluator {
   std::vector<std::unique_ptr<FoldEvaluator>> evaluators_;  // one per kind of crops
   Tensor<float> mean_;                                      // that they were made for
   std::int64_t crop_ = 0;
+  float scale_ = 0;
   struct Known {
     std::string path;
     std::vector<std::string> classes;

@@ -1,4 +1,5 @@
 // `fovea eval`: fold accuracy and 1-off accuracy, single crop and 10-crop.
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <map>
@@ -165,8 +166,13 @@ void print_table(const std::vector<FoldResult>& folds, const Json& json) {
 void run(Arguments a) {
   const auto spread_lists = [](std::vector<std::string>& values) {
     std::vector<std::string> parts;
-    for (const std::string& value : values)
-      for (std::string& part : split_list(value)) parts.push_back(std::move(part));
+    for (const std::string& value : values) {
+      if (std::filesystem::exists(value)) {  // a name may have commas
+        parts.push_back(value);
+      } else {
+        for (std::string& part : split_list(value)) parts.push_back(std::move(part));
+      }
+    }
     values = std::move(parts);
   };
   spread_lists(a.weights);

@@ -131,10 +131,11 @@ void add_predict_command(CLI::App& app) {
   c->add_option("--net", a->net, "net (default: the one in the weights' metadata)");
   c->add_option("--weights", a->weights, "instead of --model: trained weights");
   c->add_option("--mean", a->mean, "mean image (default: the weights' own)");
-  c->add_option("--data", a->store, "store, with --view: its records");
-  c->add_option("--view", a->view, "view of the store");
+  CLI::Option* store = c->add_option("--data", a->store, "store, with --view: its records");
+  store->needs(c->add_option("--view", a->view, "view of the store")->needs(store));
   c->add_option("--limit", a->limit, "records of the view, 0 = all")
-      ->check(CLI::Range(0, 1000000000));
+      ->check(CLI::Range(0, 1000000000))
+      ->needs(store);
   c->footer("Example: fovea predict --model runs/demo/fold0/iter_500.safetensors face.jpg");
   c->callback([a] { predict(*a); });
 }

@@ -12,11 +12,14 @@ Shape shape_of(const RecordInfo& info) { return {info.channels, info.height, inf
 std::vector<std::uint8_t> as_pixels(std::span<const float> values) {
   float low = 0, high = 255;
   if (const auto [least, most] = std::ranges::minmax(values); least < 0 || most > 255)
-    low = least, high = std::max(most, least + 1e-30F);
+    low = least, high = most;
+  const float factor = high > low ? 255 / (high - low) : 0;
   std::vector<std::uint8_t> pixels;
   pixels.reserve(values.size());
   for (const float value : values)
-    pixels.push_back(static_cast<std::uint8_t>((value - low) * (255 / (high - low)) + 0.5F));
+    pixels.push_back(static_cast<std::uint8_t>(
+        // What is no number is black, as NaN compares with nothing.
+        value >= low ? std::min((value - low) * factor, 255.0F) + 0.5F : 0.0F));
   return pixels;
 }
 

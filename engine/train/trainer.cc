@@ -269,7 +269,8 @@ class Run {
 
 TrainResult train(Executor& executor, const TrainOptions& options, const LoadBatch& load) {
   expects(options.evaluation.interval == 0 || options.evaluate, "something that evaluates");
-  if (!options.resume) require_no_snapshots(options.folder);
+  const bool writes = !options.ranks || options.ranks->first();
+  if (!options.resume && writes) require_no_snapshots(options.folder);
   return Run(executor, options, load).go();
 }
 

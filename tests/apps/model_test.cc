@@ -83,6 +83,33 @@ TEST_F(ModelCommand, PredictAndRelevanceNeedNothingElse) {
   EXPECT_FALSE(fs::is_empty(toy_ / "maps"));
 }
 
+TEST_F(ModelCommand, AViewNeedsItsStoreAndAStoreItsView) {
+  const std::string model = bundle(), store = toy_.file("toy.fovea");
+  EXPECT_EQ(run({"predict", "--model", model, "--data", store}).code, 2);
+  EXPECT_EQ(run({"predict", "--model", model, "--view", "some", "face.png"}).code, 2);
+}
+
+// Outside of what pixels are, and no range to stretch over them.
+TEST_F(ModelCommand, AConstantFloatRecordHasAPicture) {
+  StoreWriter writer(toy_ / "constant.fovea", {{"gender", {"m", "f"}}}, true);
+  const std::vector<float> values(3 * 12 * 12, -5);
+  std::vector<std::uint8_t> bytes(values.size() * sizeof(float));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  writer.add({.encoding = Encoding::kFloat,
+              .channels = 3,
+              .height = 12,
+              .width = 12,
+              .source = "grey.png",
+              .labels = {0}},
+             bytes);
+  writer.add_view("all", "gender", std::vector<std::uint32_t>{0}, Json::object());
+  writer.commit(Json::object());
+  const CommandResult result =
+      run({"relevance", "--model", bundle(), "--data", toy_.file("constant.fovea"), "--view", "all",
+           "--rule", "epsilon", "--out", toy_.file("constant"), "--quiet"});
+  EXPECT_EQ(result.code, 0) << result.err;
+}
+
 // One view of the same values, of bytes and of floats: equal classes, maps and pictures.
 TEST_F(ModelCommand, ViewsOfFloatRecordsAreReadAsTheyAre) {
   const auto write_store = [&](const std::string& name, Encoding encoding, float shift,

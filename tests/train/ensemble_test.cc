@@ -59,6 +59,30 @@ TEST_F(Ensemble, IsTheMeanOfItsMembersProbabilities) {
   EXPECT_EQ(twice, once);
 }
 
+// Each member sees pixels as it was trained on them, whatever the config says.
+TEST_F(Ensemble, MembersOfDifferentScalesAreFedWithTheirs) {
+  ASSERT_EQ(run_command(toy().path(), toy().train("c", {"--set", "data.scale=0.25"})).code, 0);
+  Json config = Json::parse(read_file(toy() / "config.json"));
+  config["data"]["scale"] = 0.25;
+  write_file(toy() / "quarter.json", config.dump(), true);
+  const CommandResult alone = run_command(
+      toy().path(), {"eval", toy().file("quarter.json"), "--data", toy().file("toy.fovea"),
+                     "--weights", toy().file("c"), "--expected", "--json"});
+  ASSERT_EQ(alone.code, 0) << alone.err;
+  const Json both = fold("a," + toy().file("c"));
+  EXPECT_EQ(both["members"][0]["mae_expected"], fold("a")["mae_expected"]);
+  EXPECT_EQ(both["members"][1]["mae_expected"], Json::parse(alone.out)["folds"][0]["mae_expected"]);
+}
+
+TEST_F(Ensemble, NamesMayHaveCommas) {
+  fs::copy_file(toy() / "a/fold0/iter_14.safetensors", toy() / "rate=1,decay=2.safetensors",
+                fs::copy_options::overwrite_existing);
+  const CommandResult result = run_command(
+      toy().path(), {"eval", toy().file("config.json"), "--data", toy().file("toy.fovea"),
+                     "--weights", toy().file("rate=1,decay=2.safetensors")});
+  EXPECT_EQ(result.code, 0) << result.err;
+}
+
 TEST_F(Ensemble, TakesTheSnapshotsOfARun) {
   const Json all = fold("a", {"--snapshot", "all"});
   ASSERT_EQ(all["members"].size(), 2U);
@@ -106,6 +130,9 @@ TEST_F(Ensemble, MistakesAreOneLine) {
   };
   expect_mistake(refused("a," + toy().file("a/fold0/iter_14.safetensors")),
                  {"--weights", "iter_14.safetensors", "named twice"});
+  expect_mistake(refused("a", {"--snapshot", "newest,all"}),
+                 {"iter_14.safetensors", "named twice", "--snapshot"});
+  expect_mistake(refused("a", {"--weights", toy().file("b/../a")}), {"named twice"});
   expect_mistake(refused("a", {"--snapshot", "newest,best"}), {"no best snapshot in", "keep_best"});
   expect_mistake(refused("a", {"--snapshot", "average"}), {"no averaged weights in", "solver.ema"});
   EXPECT_EQ(eval("a", {"--snapshot", "worst"}).code, 2);
