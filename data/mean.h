@@ -11,8 +11,8 @@ namespace fovea {
 
 // Mean of the images of a view, shape (C, H, W), blue green red, 0..255. Sums are exact integers
 // (of a view with records of floats: doubles, added in its order), so the result does not depend
-// on the number of threads; an entry that is listed twice counts twice. Memory: one image of sums per thread. Error when the view is empty or its images differ in
-// size.
+// on the number of threads; an entry that is listed twice counts twice. Memory: one image of sums
+// per thread. Error when the view is empty or its images differ in size.
 [[nodiscard]] Tensor<float> mean_image(
     const Store& store, const View& view, int threads,
     const std::function<void(std::int64_t done, std::int64_t total)>& progress = {});

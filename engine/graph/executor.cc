@@ -6,83 +6,13 @@
 
 #include "engine/backend/registry.h"
 #include "engine/core/buffer.h"
-#include "engine/graph/arena.h"
+#include "engine/graph/execution_memory.h"
 #include "engine/graph/plan.h"
+#include "engine/graph/step_bytes.h"
 #include "kernels/ops/batch_share.h"
 
 namespace fovea {
 namespace {
-
-// Lives of storages, in time steps: forward of step s at s, backward of step s at 2 S - 1 - s.
-class Lives {
- public:
-  Lives(const Plan& plan, const ExecutorOptions& options)
-      : plan_(plan),
-        options_(options),
-        steps_(static_cast<int>(plan.steps.size())),
-        end_(2 * steps_),
-        values_(static_cast<std::size_t>(plan.storages)),
-        grads_(static_cast<std::size_t>(plan.grad_storages)) {}
-
-  void collect(const Graph& graph) {
-    for (std::size_t s = 0; s < plan_.steps.size(); ++s) visit(plan_.steps[s], static_cast<int>(s));
-    // What the caller fills or reads stays for the whole run.
-    for (const int id : graph.inputs) keep(id);
-    for (const std::string& blob : options_.keep) keep(graph.find_blob(blob));
-    for (std::size_t id = 0; id < graph.tensors.size(); ++id) {
-      if (options_.keep_all || graph.tensors[id].consumer < 0) keep(static_cast<int>(id));
-    }
-  }
-
-  [[nodiscard]] std::vector<Interval> intervals() const {
-    std::vector<Interval> all = values_;
-    all.insert(all.end(), grads_.begin(), grads_.end());
-    return all;
-  }
-
- private:
-  static void extend(Interval& life, std::size_t bytes, int time) {
-    if (life.bytes == 0) life.first = life.last = time;
-    life.bytes = std::max(life.bytes, bytes);
-    life.first = std::min(life.first, time);
-    life.last = std::max(life.last, time);
-  }
-  void use_value(int id, int time) {
-    const PlannedTensor& t = plan_.tensors[static_cast<std::size_t>(id)];
-    extend(values_[static_cast<std::size_t>(t.storage)], bytes_of(t), time);
-  }
-  void use_grad(int id, int time) {
-    const PlannedTensor& t = plan_.tensors[static_cast<std::size_t>(id)];
-    if (t.grad_storage >= 0)
-      extend(grads_[static_cast<std::size_t>(t.grad_storage)], bytes_of(t), time);
-  }
-  static std::size_t bytes_of(const PlannedTensor& t) {
-    return static_cast<std::size_t>(storage_count(t.shape, t.layout)) * sizeof(float);
-  }
-  void visit(const PlannedStep& step, int s) {
-    const int back = end_ - 1 - s;
-    for (const int id : step.bottoms) {
-      use_value(id, s);
-      if (step.run_backward && step.op && step.op->backward_reads_bottoms()) use_value(id, back);
-      if (step.run_backward) use_grad(id, back);
-    }
-    for (const int id : step.tops) {
-      use_value(id, s);
-      if (step.run_backward && step.op && step.op->backward_reads_tops()) use_value(id, back);
-      if (step.run_backward) use_grad(id, back);
-    }
-  }
-  void keep(int graph_tensor) {
-    const int id = plan_.of_graph_tensor[static_cast<std::size_t>(graph_tensor)];
-    use_value(id, 0);
-    use_value(id, end_);
-  }
-
-  const Plan& plan_;
-  const ExecutorOptions& options_;
-  int steps_, end_;
-  std::vector<Interval> values_, grads_;
-};
 
 // A learnable parameter: which step owns it, where it lies.
 struct Param {
@@ -100,15 +30,14 @@ struct Executor::Impl {
   ExecutorOptions options;
   std::shared_ptr<Device> device;
   Plan plan;
+  ExecutionMemory memory;
   DeviceBuffer<std::byte> arena;
   DeviceBuffer<float> params, grads;
   DeviceBuffer<StepCounters> counters;
   std::vector<Tensor<float>> staged;  // inputs, where the device's memory is not the host's
   std::vector<Param> param_table;
-  std::vector<std::size_t> value_offsets, grad_offsets, state_offsets;  // bytes into the arena
-  std::size_t scratch_offset = 0;
   bool inputs_kept = false;
-  std::uint64_t iteration = 0;  // of the pass that runs
+  std::uint64_t iteration = 0;                        // of the pass that runs
   std::function<void()> forward_pass, backward_pass;  // empty before the first
 
   Impl(Graph g, const ExecutorOptions& o)
@@ -116,8 +45,9 @@ struct Executor::Impl {
         options(o),
         device(open_device(options.device)),
         plan(make_plan(graph, options)),
+        memory(plan_memory(graph, plan, options)),
+        arena(*device, memory.bytes),
         counters(*device, 1) {
-    allocate();
     for (const int id : graph.inputs) {
       const bool direct = device->host_memory();
       staged.push_back(direct ? Tensor<float>() : Tensor<float>(graph_value(id).shape));
@@ -126,33 +56,6 @@ struct Executor::Impl {
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {
       if (plan.steps[s].op) plan.steps[s].op->bind(binding_of(s));
     }
-  }
-
-  void allocate() {
-    Lives lives(plan, options);
-    lives.collect(graph);
-    std::vector<Interval> intervals = lives.intervals();
-    const int steps = static_cast<int>(plan.steps.size());
-    std::size_t scratch = 0;
-    for (int s = 0; s < steps; ++s) {
-      const PlannedStep& step = plan.steps[static_cast<std::size_t>(s)];
-      const int last = options.training ? 2 * steps - 1 - s : s;
-      intervals.push_back(
-          {.bytes = step.op ? step.op->state_bytes() : 0, .first = s, .last = last});
-      scratch = std::max(scratch, step.op ? step.op->scratch_bytes() : 0);
-    }
-    intervals.push_back({.bytes = scratch, .first = 0, .last = 2 * steps});
-    const ArenaLayout layout = plan_arena(intervals);
-    arena = DeviceBuffer<std::byte>(*device, layout.bytes);
-    auto at = layout.offsets.begin();
-    const auto take = [&](int count) {
-      const auto first = at;
-      return std::vector<std::size_t>(first, at += count);
-    };
-    value_offsets = take(plan.storages);
-    grad_offsets = take(plan.grad_storages);
-    state_offsets = take(steps);
-    scratch_offset = *at;
   }
 
   void collect_params() {
@@ -172,13 +75,13 @@ struct Executor::Impl {
 
   [[nodiscard]] OpTensor value(int id) const {
     const PlannedTensor& t = plan.tensors[static_cast<std::size_t>(id)];
-    std::byte* data = arena.data() + value_offsets[static_cast<std::size_t>(t.storage)];
+    std::byte* data = arena.data() + memory.values[static_cast<std::size_t>(t.storage)];
     return {reinterpret_cast<float*>(data) + t.offset, t.shape, t.layout, t.pitch};
   }
   [[nodiscard]] OpTensor gradient(int id) const {
     const PlannedTensor& t = plan.tensors[static_cast<std::size_t>(id)];
     if (t.grad_storage < 0) return {nullptr, t.shape, t.layout};
-    std::byte* data = arena.data() + grad_offsets[static_cast<std::size_t>(t.grad_storage)];
+    std::byte* data = arena.data() + memory.gradients[static_cast<std::size_t>(t.grad_storage)];
     return {reinterpret_cast<float*>(data) + t.grad_offset, t.shape, t.layout, t.grad_pitch};
   }
   [[nodiscard]] OpTensor graph_value(int id) const {
@@ -201,8 +104,8 @@ struct Executor::Impl {
       binding.params.push_back(params.data() + param.offset);
       binding.param_grads.push_back(options.training ? grads.data() + param.offset : nullptr);
     }
-    binding.state = arena.data() + state_offsets[s];
-    binding.scratch = arena.data() + scratch_offset;
+    binding.state = arena.data() + memory.states[s];
+    binding.scratch = arena.data() + memory.scratch;
     return binding;
   }
 
@@ -243,40 +146,6 @@ struct Executor::Impl {
     }
   }
 
-  [[nodiscard]] double bytes_of(int id) const {
-    const PlannedTensor& t = plan.tensors[static_cast<std::size_t>(id)];
-    return static_cast<double>(t.shape.count()) * sizeof(float);
-  }
-  [[nodiscard]] double param_bytes(const PlannedStep& step) const {
-    double bytes = 0;
-    if (step.node < 0) return 0;
-    for (const ParamInfo& param : graph.nodes[static_cast<std::size_t>(step.node)].params)
-      bytes += static_cast<double>(param.shape.count()) * sizeof(float);
-    return bytes;
-  }
-  [[nodiscard]] double forward_bytes(const PlannedStep& step) const {
-    double bytes = param_bytes(step);
-    for (const int id : step.bottoms) bytes += bytes_of(id);
-    for (const int id : step.tops) bytes += bytes_of(id);
-    if (step.op && options.training) bytes += static_cast<double>(step.op->state_bytes());
-    return bytes;
-  }
-  // Parameters are read where data gradients are written, their gradients written.
-  [[nodiscard]] double backward_bytes(const PlannedStep& step) const {
-    double bytes = step.op ? static_cast<double>(step.op->state_bytes()) : 0;
-    const auto has_gradient = [&](int id) { return gradient(id).data != nullptr; };
-    for (const int id : step.bottoms) {
-      if (has_gradient(id)) bytes += bytes_of(id);
-      if (step.op && step.op->backward_reads_bottoms()) bytes += bytes_of(id);
-    }
-    for (const int id : step.tops) {
-      if (has_gradient(id)) bytes += bytes_of(id);
-      if (step.op && step.op->backward_reads_tops()) bytes += bytes_of(id);
-    }
-    const bool data = std::ranges::any_of(step.bottoms, has_gradient);
-    return bytes + param_bytes(step) * (data ? 2 : 1);
-  }
-
   // The first time as it is, then as the device has recorded it.
   void run(std::function<void()>& recorded, const std::function<void()>& pass) {
     if (recorded) return recorded();
@@ -296,15 +165,16 @@ std::vector<StepInfo> Executor::steps() const {
   std::vector<StepInfo> list;
   for (const PlannedStep& step : impl_->plan.steps) {
     const PlannedTensor& top = impl_->plan.tensors[static_cast<std::size_t>(step.tops[0])];
-    list.push_back({.node = step.node,
-                    .label = step.label,
-                    .implementation = std::string(step.implementation),
-                    .layout = std::string(layout_name(top.layout)),
-                    .joined = top.is_slice,
-                    .alias = step.op && step.op->is_alias(),
-                    .backward = step.run_backward,
-                    .forward_bytes = impl_->forward_bytes(step),
-                    .backward_bytes = impl_->backward_bytes(step)});
+    list.push_back(
+        {.node = step.node,
+         .label = step.label,
+         .implementation = std::string(step.implementation),
+         .layout = std::string(layout_name(top.layout)),
+         .joined = top.is_slice,
+         .alias = step.op && step.op->is_alias(),
+         .backward = step.run_backward,
+         .forward_bytes = forward_bytes(impl_->graph, impl_->plan, step, impl_->options.training),
+         .backward_bytes = backward_bytes(impl_->graph, impl_->plan, step)});
   }
   return list;
 }

@@ -31,10 +31,10 @@ struct ExecutorOptions {
 
 // What the planner decided for one step, for `net show`, `bench` and tests.
 struct StepInfo {
-  int node = -1;                      // of the graph; -1 = a change of layout
-  std::string label, implementation;  // "conv1+relu1", "onednn:convolution"
-  std::string layout;                 // of top 0
-  bool joined = false;                // top 0 is written into its place in a concatenated tensor
+  int node = -1;                         // of the graph; -1 = a change of layout
+  std::string label, implementation;     // "conv1+relu1", "onednn:convolution"
+  std::string layout;                    // of top 0
+  bool joined = false;                   // top 0 is written into its place in a concatenated tensor
   bool alias = false, backward = false;  // does nothing; has a backward pass
   // Of everything that a pass needs, each once: values, parameters, gradients, state.
   double forward_bytes = 0, backward_bytes = 0;

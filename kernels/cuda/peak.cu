@@ -1,8 +1,8 @@
 // The arithmetic that a GPU does on registers alone, to hold other rates against.
 //
-//   thread: kChains independent sums, so that no product waits for the one before it; 256 to a block
-//   fp32: fused multiply-adds; tf32, bf16: the products of gemm_mma.cuh (mma.sync). Instructions
-//   that read shared memory by themselves (wgmma) can go beyond the latter.
+//   thread: kChains independent sums, so that no product waits for the one before it; 256 to a
+//   block fp32: fused multiply-adds; tf32, bf16: the products of gemm_mma.cuh (mma.sync).
+//   Instructions that read shared memory by themselves (wgmma) can go beyond the latter.
 #include "kernels/cuda/device/matrix.cuh"
 #include "kernels/cuda/device_op.cuh"
 

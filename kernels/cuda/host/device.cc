@@ -17,8 +17,8 @@ class CudaDevice final : public Device {
     check(cudaGetDeviceProperties(&properties, index_));
     int driver = 0;
     check(cudaDriverGetVersion(&driver));
-    return str(properties.name, ", ", properties.multiProcessorCount, " multiprocessors, driver for CUDA ",
-               driver / 1000, ".", driver % 1000 / 10);
+    return str(properties.name, ", ", properties.multiProcessorCount,
+               " multiprocessors, driver for CUDA ", driver / 1000, ".", driver % 1000 / 10);
   }
   [[nodiscard]] bool host_memory() const override { return false; }
   [[nodiscard]] Stream stream() const { return {stream_.get()}; }
