@@ -72,7 +72,9 @@ inline std::vector<std::string> error_lines(const std::string& text) {
   std::istringstream lines(text);
   std::vector<std::string> errors;
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("fovea: error: ")) errors.push_back(line);
+    // Behind what a rank that was stopped has written of a line.
+    if (const auto at = line.find("fovea: error: "); at != line.npos)
+      errors.push_back(line.substr(at));
   }
   return errors;
 }
