@@ -82,10 +82,10 @@ void print_report(const WeightReport& report, const std::string& file) {
 }
 
 LoaderOptions loading_of(const Arguments& a, const TrainConfig& config, const View& view,
-                         const Tensor<float>& mean, const Communicator& ranks) {
+                         const Tensor<float>& mean, std::int64_t batch, const Communicator& ranks) {
   LoaderOptions loading{
       .view = std::string(view.name),
-      .batch = static_cast<int>(batch_of_rank(config, ranks, a.config)),
+      .batch = static_cast<int>(batch),
       .transform = {.crop = static_cast<int>(config.data.crop),
                     .mean = mean,
                     .scale = config.data.scale},
@@ -181,9 +181,9 @@ bool train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   if (ranks.first() && !a.resume && !common().force) require_no_snapshots(folder);
   const View& view = store.view(fold_view(config, fold, "train"));
   const LabelColumn& column = store.columns()[static_cast<std::size_t>(view.target)];
-  const NetDefinition net =
-      configured_net(with_class_weights(config, view, column), net_file, Phase::kTrain,
-                     batch_of_rank(config, ranks, a.config), std::ssize(column.classes));
+  const std::int64_t batch = batch_of_rank(config, ranks, a.config);
+  const NetDefinition net = configured_net(with_class_weights(config, view, column), net_file,
+                                           Phase::kTrain, batch, std::ssize(column.classes));
   const std::string scores = scores_blob(net);
   ExecutorOptions execution = resolve_execution();
   const std::string device = execution.device;
@@ -197,7 +197,7 @@ bool train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   require_same_run(ranks, config, view, computation);
 
   Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
-  LoaderOptions loading = loading_of(a, config, view, mean, ranks);
+  LoaderOptions loading = loading_of(a, config, view, mean, batch, ranks);
   std::optional<FoldEvaluator> evaluator;
   if (config.evaluation.interval > 0 && ranks.first()) {
     evaluator.emplace(config, store, store.view(fold_view(config, fold, config.evaluation.split)),

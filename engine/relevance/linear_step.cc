@@ -8,10 +8,6 @@
 namespace fovea {
 namespace {
 
-std::size_t bytes_of(const OpTensor& t) {
-  return static_cast<std::size_t>(storage_count(t.shape, t.layout)) * sizeof(float);
-}
-
 class LinearStep final : public RelevanceStep {
  public:
   LinearStep(const RelevanceProblem& problem, const RelevanceRule& rule)

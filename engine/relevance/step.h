@@ -13,6 +13,11 @@
 
 namespace fovea {
 
+// In the layout that it has.
+[[nodiscard]] inline std::size_t bytes_of(const OpTensor& t) {
+  return static_cast<std::size_t>(storage_count(t.shape, t.layout)) * sizeof(float);
+}
+
 // Values of the forward pass and the places for relevance, all in the layouts of the executor's
 // plan.
 struct RelevanceBinding {

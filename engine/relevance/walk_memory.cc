@@ -7,14 +7,6 @@
 #include "engine/graph/arena.h"
 
 namespace fovea {
-namespace {
-
-std::size_t bytes_of(const OpTensor& t) {
-  return static_cast<std::size_t>(storage_count(t.shape, t.layout)) * sizeof(float);
-}
-
-}  // namespace
-
 WalkMemory::WalkMemory(const Executor& executor, std::span<const WalkStep> walk, int start_tensor,
                        bool keep_all)
     : executor_(&executor) {

@@ -11,10 +11,8 @@
 //   dw: columns (R, L) of partial sums, of which S C of a row are the gradient
 //   bytes: as linear_mma_op.cu, with 4 channels for C; operations: 2 N P Q K R L
 //   Source: the "few channels" of implicit GEMM, as CUTLASS calls it.
-#include "kernels/cuda/gemm_mma.cuh"
 #include "kernels/cuda/linear_mma.cuh"
-#include "kernels/cuda/linear_op.cuh"
-#include "kernels/cuda/linear_operands.cuh"
+#include "kernels/cuda/linear_mma_base.cuh"
 
 namespace fovea::FOVEA_TARGET {
 namespace {
@@ -22,77 +20,61 @@ namespace {
 constexpr std::int32_t kPixel = 4;  // values of a pixel in memory
 
 template <class Format>
-constexpr std::int32_t kPiece = 4 * Format::kPerWord;
+class FirstLayerOp final : public LinearMmaBase<Format> {
+  using Base = LinearMmaBase<Format>;
+  using Base::binding_, Base::geometry_, Base::partials, Base::pitch_of, Base::stream_,
+      Base::training_;
 
-// Filter rows as channels, see above.
-LinearGeometry rows_as_channels(const LinearGeometry& g, std::int32_t piece) {
-  LinearGeometry rows = g;
-  rows.cg = rows.channels = (kPixel * g.s + piece - 1) / piece * piece;
-  rows.s = 1, rows.pad[1] = 0;
-  rows.w = (g.q - 1) * g.stride[1] + (rows.cg + kPixel - 1) / kPixel;
-  rows.x_pitch = kPixel;
-  return rows;
-}
-
-template <class Format>
-class FirstLayerOp final : public LinearBase {
  public:
-  using T = typename Format::Element;
-
   explicit FirstLayerOp(const OpProblem& problem)
-      : LinearBase(problem),
-        rows_(rows_as_channels(geometry_, kPiece<Format>)),
+      : Base(problem),
+        rows_(rows_as_channels(geometry_)),
         forward_(plan_mma_forward(rows_)),
         weights_(plan_mma_backward_weights(rows_)) {
-    // Scratch: x, w, dy in operands, then partial sums.
-    w_at_ = aligned(bytes_of(std::int64_t{image_rows()} * rows_.w * kPixel));
-    dy_at_ = w_at_ + aligned(bytes_of(rows_.filter_count()));
-    partials_at_ = dy_at_;
-    std::int64_t partials = forward_.splits > 1 ? forward_.splits * y_count() : 0;
+    std::int64_t sums = Base::partial_sums(forward_, Base::y_count());
     if (training_) {
-      partials_at_ += aligned(bytes_of(y_count()));
-      partials = std::max({partials, weights_.splits * rows_.filter_count(),
-                           gradient_partials(rows_.pixels(), rows_.outputs)});
+      sums = std::max({sums, weights_.splits * rows_.filter_count(),
+                       gradient_partials(rows_.pixels(), rows_.outputs)});
     }
-    scratch_bytes_ = partials_at_ + static_cast<std::size_t>(partials) * sizeof(float);
+    Base::place_scratch(std::int64_t{image_rows()} * rows_.w * kPixel, rows_.filter_count(),
+                        training_ ? Base::y_count() : 0, sums);
   }
-
-  [[nodiscard]] std::size_t scratch_bytes() const override { return scratch_bytes_; }
 
   void forward(std::uint64_t) override {
     round_x();
     round_operand(stream_,
                   {rows_.outputs * rows_.r, geometry_.s, geometry_.channels,
                    geometry_.s * geometry_.channels, rows_.cg / kPixel, kPixel},
-                  binding_.params[0], at(w_at_));
-    mma_forward<Format>(stream_, rows_, forward_, at(0), at(w_at_), top_output(), partials());
+                  binding_.params[0], Base::w_operand());
+    mma_forward<Format>(stream_, rows_, forward_, Base::x_operand(), Base::w_operand(),
+                        Base::top_output(), partials());
   }
 
   void backward(std::uint64_t) override {
     const OpTensor& dy = binding_.top_grads[0];
-    finish_gradient(partials());
+    Base::finish_gradient(partials());
     float* dw = binding_.param_grads[0];
     if (!dw) return;
-    round_operand(stream_, {rows_.pixels(), 1, rows_.outputs, pitch_of(dy), 1, rows_.outputs},
-                  dy.data, at(dy_at_));
+    Base::round_channels(rows_.pixels(), rows_.outputs, pitch_of(dy), rows_.outputs, dy.data,
+                         Base::dy_operand());
     round_x();
     mma_backward_weights<Format>(
-        stream_, rows_, weights_, at(dy_at_), at(0), dw, partials(),
+        stream_, rows_, weights_, Base::dy_operand(), Base::x_operand(), dw, partials(),
         {rows_.cg, geometry_.s * geometry_.channels, kPixel, geometry_.channels});
   }
 
  private:
-  static std::size_t bytes_of(std::int64_t count) {
-    return static_cast<std::size_t>(index32(count)) * sizeof(T);
+  // Filter rows as channels, see above.
+  static LinearGeometry rows_as_channels(const LinearGeometry& g) {
+    LinearGeometry rows = g;
+    rows.cg = rows.channels = Base::whole_pieces(kPixel * g.s);
+    rows.s = 1, rows.pad[1] = 0;
+    rows.w = (g.q - 1) * g.stride[1] + (rows.cg + kPixel - 1) / kPixel;
+    rows.x_pitch = kPixel;
+    return rows;
   }
-  static std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
+
   [[nodiscard]] std::int32_t image_rows() const { return geometry_.n * geometry_.h; }
-  [[nodiscard]] T* at(std::size_t byte) const {
-    return reinterpret_cast<T*>(binding_.scratch + byte);
-  }
-  [[nodiscard]] float* partials() const {
-    return reinterpret_cast<float*>(binding_.scratch + partials_at_);
-  }
 
   void round_x() const {
     const OpTensor& x = binding_.bottoms[0];
@@ -100,12 +82,11 @@ class FirstLayerOp final : public LinearBase {
     round_operand(stream_,
                   {image_rows(), geometry_.w, geometry_.channels, geometry_.w * geometry_.channels,
                    rows_.w, kPixel, geometry_.pad[1]},
-                  x.data, at(0));
+                  x.data, Base::x_operand());
   }
 
   LinearGeometry rows_;
   GemmPlan forward_, weights_;
-  std::size_t w_at_ = 0, dy_at_ = 0, partials_at_ = 0, scratch_bytes_ = 0;
 };
 
 template <class Format>
@@ -117,8 +98,8 @@ std::string supports(const OpProblem& problem, Precision precision) {
   if (g.r * g.s == 1) return "no window";
   if (problem.training && problem.propagate[0]) return "a gradient of the input";
   // Every window starts at a whole piece, and dy needs no padding.
-  if (g.stride[1] * kPixel % kPiece<Format> != 0) return "windows between pieces";
-  return g.outputs % kPiece<Format> == 0 ? "" : "outputs in no whole pieces";
+  if (g.stride[1] * kPixel % LinearMmaBase<Format>::kPiece != 0) return "windows between pieces";
+  return g.outputs % LinearMmaBase<Format>::kPiece == 0 ? "" : "outputs in no whole pieces";
 }
 std::string supports_tf32(const OpProblem& problem) {
   return supports<Tf32Format>(problem, Precision::kTf32);

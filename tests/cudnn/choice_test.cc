@@ -6,6 +6,7 @@
 #include "engine/backend/registry.h"
 #include "engine/core/file.h"
 #include "tests/cudnn/fake_runtime.h"
+#include "tests/support/op_problem.h"
 
 namespace fovea {
 namespace {
@@ -16,7 +17,7 @@ std::string_view chosen(std::string_view device, const OpProblem& problem,
 }
 
 const OpProblem kConvolution =
-    library_problem(ConvolutionParams{.outputs = 16, .kernel = {3, 3}}, {2, 16, 6, 6}, true);
+    op_problem(ConvolutionParams{.outputs = 16, .kernel = {3, 3}}, {2, 16, 6, 6}, true);
 
 TEST(CudnnChoice, TheDeviceTakesTheLibraryAndCudaDoesNot) {
   const FakeRuntime fake;
@@ -27,9 +28,9 @@ TEST(CudnnChoice, TheDeviceTakesTheLibraryAndCudaDoesNot) {
   bf16.precision = Precision::kBf16;
   EXPECT_EQ(chosen("cudnn", bf16), "cudnn:convolution_bf16");
   EXPECT_EQ(chosen("cuda", bf16), "cuda:linear_bf16");
-  EXPECT_EQ(chosen("cudnn", library_problem(InnerProductParams{.outputs = 8}, {2, 9})),
+  EXPECT_EQ(chosen("cudnn", op_problem(InnerProductParams{.outputs = 8}, {2, 9})),
             "cublas:inner_product");
-  EXPECT_EQ(chosen("cudnn", library_problem(ReluParams{}, {2, 9})), "cuda:relu");
+  EXPECT_EQ(chosen("cudnn", op_problem(ReluParams{}, {2, 9})), "cuda:relu");
 }
 
 TEST(CudnnChoice, EnginesKeepToOneOrigin) {
@@ -37,7 +38,7 @@ TEST(CudnnChoice, EnginesKeepToOneOrigin) {
   EXPECT_EQ(chosen("cudnn", kConvolution, EngineChoice::kOwn), "cuda:linear");
   EXPECT_EQ(chosen("cuda", kConvolution, EngineChoice::kOwn), "cuda:linear");
   EXPECT_EQ(chosen("cuda", kConvolution, EngineChoice::kLibrary), "cudnn:convolution");
-  EXPECT_EQ(chosen("cuda", library_problem(DropoutParams{}, {2, 9}), EngineChoice::kLibrary),
+  EXPECT_EQ(chosen("cuda", op_problem(DropoutParams{}, {2, 9}), EngineChoice::kLibrary),
             "cuda:dropout");
 }
 
@@ -67,30 +68,29 @@ TEST(CudnnChoice, WhatTheLibraryCannotReproduceIsDeclined) {
     EXPECT_EQ(chosen("cudnn", problem), own) << reason;
   };
   const PoolingParams pool{.kernel = {3, 3}, .stride = {2, 2}};
-  expect_own(library_problem(pool, {1, 4, 8, 7}), "cudnn:pooling", "a window over the edge",
+  expect_own(op_problem(pool, {1, 4, 8, 7}), "cudnn:pooling", "a window over the edge",
              "cuda:pooling");
-  expect_own(library_problem(pool, {1, 4, 7, 7}), "cudnn:pooling",
+  expect_own(op_problem(pool, {1, 4, 7, 7}), "cudnn:pooling",
              "the gradient among equal maxima is not specified", "cuda:pooling");
-  OpProblem inference = library_problem(pool, {1, 4, 7, 7});
+  OpProblem inference = op_problem(pool, {1, 4, 7, 7});
   inference.training = false;
   EXPECT_EQ(chosen("cudnn", inference), "cudnn:pooling");
   const PoolingParams average{
       .mode = PoolingMode::kAverage, .kernel = {3, 3}, .stride = {2, 2}, .pad = {1, 1}};
-  expect_own(library_problem(average, {1, 4, 8, 8}), "cudnn:pooling", "a window over the edge",
+  expect_own(op_problem(average, {1, 4, 8, 8}), "cudnn:pooling", "a window over the edge",
              "cuda:pooling");
-  expect_own(library_problem(PoolingParams{.kernel = {1, 1}, .pad = {1, 1}}, {1, 4, 8, 8}),
+  expect_own(op_problem(PoolingParams{.kernel = {1, 1}, .pad = {1, 1}}, {1, 4, 8, 8}),
              "cudnn:pooling", "padding as wide as the window", "cuda:pooling");
   const Shape image{1, 8, 4, 4};
-  expect_own(library_problem(LrnParams{.size = 4}, image), "cudnn:lrn", "an even window",
+  expect_own(op_problem(LrnParams{.size = 4}, image), "cudnn:lrn", "an even window", "cuda:lrn");
+  expect_own(op_problem(LrnParams{.size = 17}, image), "cudnn:lrn", "a window of more than 16",
              "cuda:lrn");
-  expect_own(library_problem(LrnParams{.size = 17}, image), "cudnn:lrn", "a window of more than 16",
+  expect_own(op_problem(LrnParams{.k = 0}, image), "cudnn:lrn", "too small a k or beta",
              "cuda:lrn");
-  expect_own(library_problem(LrnParams{.k = 0}, image), "cudnn:lrn", "too small a k or beta",
-             "cuda:lrn");
-  expect_own(library_problem(LrnParams{.region = LrnRegion::kWithinChannel}, image), "cudnn:lrn",
+  expect_own(op_problem(LrnParams{.region = LrnRegion::kWithinChannel}, image), "cudnn:lrn",
              "within channels", "cuda:lrn");
   for (OpProblem leaky :
-       {kConvolution, library_problem(InnerProductParams{.outputs = 8}, {2, 9}, true)}) {
+       {kConvolution, op_problem(InnerProductParams{.outputs = 8}, {2, 9}, true)}) {
     leaky.relu_slope = 0.1F;
     const bool flat = leaky.bottoms[0].rank() == 2;
     expect_own(leaky, flat ? "cublas:inner_product" : "cudnn:convolution", "a leaky ReLU",
@@ -108,7 +108,7 @@ TEST(CudnnChoice, AutoMeasuresOnTheDeviceAndKeepsThePick) {
   const fs::path cache = fs::path(testing::TempDir()) / str("cudnn_choice_", ::getpid());
   ::setenv("XDG_CACHE_HOME", cache.c_str(), 1);
   const fs::path file = cache / "fovea" / "implementations.json";
-  OpProblem problem = library_problem(SoftmaxParams{}, {3, 8});
+  OpProblem problem = op_problem(SoftmaxParams{}, {3, 8});
   std::vector<const Implementation*> candidates{&library_implementation("cudnn:softmax")};
   for (const Implementation* own : emulated::target().implementations) {
     if (own->name == "emulated:softmax") candidates.push_back(own);

@@ -54,25 +54,4 @@ inline const Implementation& library_implementation(std::string_view name) {
   throw Error(str("no implementation ", name));
 }
 
-// A problem of one bottom and one top.
-inline OpProblem library_problem(const OpParams& params, const Shape& x, bool relu = false) {
-  OpProblem problem{.params = params,
-                    .bottoms = {x},
-                    .tops = {},
-                    .bottom_layouts = {Layout::kPlain},
-                    .propagate = {true},
-                    .training = true,
-                    .fused_relu = relu};
-  problem.tops = {std::visit(
-      [&](const auto& p) {
-        if constexpr (requires { output_shape(p, x); }) {
-          return output_shape(p, x);
-        } else {
-          return x;
-        }
-      },
-      params)};
-  return problem;
-}
-
 }  // namespace fovea

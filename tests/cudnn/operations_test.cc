@@ -5,7 +5,7 @@
 #include "kernels/reference/ops.h"
 #include "tests/cudnn/fake_runtime.h"
 #include "tests/support/compare.h"
-#include "tests/support/op_runner.h"
+#include "tests/support/op_problem.h"
 #include "tests/support/random_tensor.h"
 
 namespace fovea {
@@ -16,21 +16,6 @@ Tensor<float> integers(const Shape& shape, int seed) {
   Tensor<float> tensor = random_tensor<float>(shape, static_cast<std::uint64_t>(seed));
   for (float& value : tensor.values) value = std::round(4 * value);
   return tensor;
-}
-
-OpInputs inputs_of(const OpProblem& problem) {
-  OpInputs inputs{.bottoms = {integers(problem.bottoms[0], 1)},
-                  .params = {},
-                  .top_grads = {integers(problem.tops[0], 2)}};
-  std::visit(
-      [&](const auto& p) {
-        if constexpr (requires { weight_shape(p, problem.bottoms[0]); }) {
-          inputs.params = {integers(weight_shape(p, problem.bottoms[0]), 3)};
-          if (p.bias) inputs.params.push_back(integers({p.outputs}, 4));
-        }
-      },
-      problem.params);
-  return inputs;
 }
 
 void expect_near(const std::vector<Tensor<float>>& actual,
@@ -46,7 +31,7 @@ void expect_near(const std::vector<Tensor<float>>& actual,
 void compare(const FakeRuntime& fake, const char* name, OpProblem problem, double relative) {
   const int before = fake.live();
   const Implementation& implementation = library_implementation(name);
-  const OpInputs inputs = inputs_of(problem);
+  const OpInputs inputs = inputs_of(problem, integers);
   const auto run = [&](RunConditions conditions) {
     ASSERT_EQ(implementation.supports(problem), "");
     const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs, conditions);
@@ -85,13 +70,13 @@ TEST_P(CudnnConvolution, EqualsTheReference) {
   for (const int fuses : {1, 0}) {
     fake_.set("fuses", fuses);
     SCOPED_TRACE(fuses ? "fused" : "not fused");
-    compare(fake_, "cudnn:convolution", library_problem(params, x, relu), 0);
+    compare(fake_, "cudnn:convolution", op_problem(params, x, relu), 0);
   }
 }
 
 TEST_P(CudnnConvolution, InBf16EqualsTheReference) {
   const auto& [name, params, x, relu] = GetParam();
-  OpProblem problem = library_problem(params, x, relu);
+  OpProblem problem = op_problem(params, x, relu);
   problem.precision = Precision::kBf16;
   const auto& p = std::get<ConvolutionParams>(params);
   if (x.c() / p.groups % 8 != 0 || p.outputs / p.groups % 8 != 0) {
@@ -134,9 +119,9 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(CudnnInnerProduct, EqualsTheReference) {
   const FakeRuntime fake;
   const char* const name = "cublas:inner_product";
-  compare(fake, name, library_problem(InnerProductParams{.outputs = 24}, {3, 50}, true), 0);
-  compare(fake, name, library_problem(InnerProductParams{.outputs = 10}, {2, 20, 4, 3}), 0);
-  compare(fake, name, library_problem(InnerProductParams{.outputs = 7, .bias = false}, {1, 9}), 0);
+  compare(fake, name, op_problem(InnerProductParams{.outputs = 24}, {3, 50}, true), 0);
+  compare(fake, name, op_problem(InnerProductParams{.outputs = 10}, {2, 20, 4, 3}), 0);
+  compare(fake, name, op_problem(InnerProductParams{.outputs = 7, .bias = false}, {1, 9}), 0);
 }
 
 TEST(CudnnPooling, EqualsTheReference) {
@@ -144,12 +129,12 @@ TEST(CudnnPooling, EqualsTheReference) {
   const PoolingParams average{
       .mode = PoolingMode::kAverage, .kernel = {3, 2}, .stride = {2, 1}, .pad = {1, 0}};
   const PoolingParams global{.mode = PoolingMode::kAverage, .global = true};
-  compare(fake, "cudnn:pooling", library_problem(average, {2, 5, 7, 6}), 1e-6);
-  compare(fake, "cudnn:pooling", library_problem(global, {2, 8, 7, 7}), 1e-6);
+  compare(fake, "cudnn:pooling", op_problem(average, {2, 5, 7, 6}), 1e-6);
+  compare(fake, "cudnn:pooling", op_problem(global, {2, 8, 7, 7}), 1e-6);
   // Maxima in inference alone.
-  OpProblem maxima = library_problem(PoolingParams{.kernel = {3, 3}, .pad = {1, 1}}, {2, 5, 6, 4});
+  OpProblem maxima = op_problem(PoolingParams{.kernel = {3, 3}, .pad = {1, 1}}, {2, 5, 6, 4});
   maxima.training = false;
-  const OpInputs inputs = inputs_of(maxima);
+  const OpInputs inputs = inputs_of(maxima, integers);
   EXPECT_EQ(run_op(maxima, library_implementation("cudnn:pooling"), inputs, {.device = "emulated"})
                 .tops[0]
                 .values,
@@ -159,25 +144,25 @@ TEST(CudnnPooling, EqualsTheReference) {
 TEST(CudnnLrn, EqualsTheReference) {
   const FakeRuntime fake;
   const LrnParams params{.size = 5, .alpha = 0.5F, .beta = 0.75F, .k = 2};
-  compare(fake, "cudnn:lrn", library_problem(params, {2, 11, 3, 4}), 1e-5);
-  compare(fake, "cudnn:lrn", library_problem(params, {1, 2, 3, 3}), 1e-5);
+  compare(fake, "cudnn:lrn", op_problem(params, {2, 11, 3, 4}), 1e-5);
+  compare(fake, "cudnn:lrn", op_problem(params, {1, 2, 3, 3}), 1e-5);
 }
 
 TEST(CudnnSoftmax, EqualsTheReference) {
   const FakeRuntime fake;
-  compare(fake, "cudnn:softmax", library_problem(SoftmaxParams{}, {3, 8}), 1e-5);
-  compare(fake, "cudnn:softmax", library_problem(SoftmaxParams{}, {2, 5, 3, 2}), 1e-5);
+  compare(fake, "cudnn:softmax", op_problem(SoftmaxParams{}, {3, 8}), 1e-5);
+  compare(fake, "cudnn:softmax", op_problem(SoftmaxParams{}, {2, 5, 3, 2}), 1e-5);
 }
 
 // Engines are named in the order: sums in no fixed order; tensor cores; Winograd; plain.
 TEST(CudnnConvolutionPlan, TakesTheFirstEngineThatKeepsToWhatIsAskedFor) {
   const FakeRuntime fake;
-  OpProblem problem = library_problem(ConvolutionParams{.outputs = 8}, {1, 8, 2, 2});
+  OpProblem problem = op_problem(ConvolutionParams{.outputs = 8}, {1, 8, 2, 2});
   const auto engine_for = [&](Precision precision, bool exact_zeros) {
     problem.precision = precision, problem.exact_zeros = exact_zeros;
     const Implementation& implementation = library_implementation("cudnn:convolution");
     EXPECT_EQ(implementation.supports(problem), "");
-    (void)run_op(problem, implementation, inputs_of(problem), {.device = "emulated"});
+    (void)run_op(problem, implementation, inputs_of(problem, integers), {.device = "emulated"});
     return fake.get("engine");
   };
   EXPECT_EQ(engine_for(Precision::kTf32, false), 1);
@@ -187,7 +172,7 @@ TEST(CudnnConvolutionPlan, TakesTheFirstEngineThatKeepsToWhatIsAskedFor) {
 
 TEST(CudnnConvolutionPlan, IsDeclinedWithAReasonWhereNoEngineIsLeft) {
   const FakeRuntime fake;
-  OpProblem problem = library_problem(ConvolutionParams{.outputs = 8}, {1, 8, 2, 2});
+  OpProblem problem = op_problem(ConvolutionParams{.outputs = 8}, {1, 8, 2, 2});
   const Implementation& implementation = library_implementation("cudnn:convolution");
   fake.set("engines", 1);  // the one without a fixed order
   const std::string reason = implementation.supports(problem);
@@ -200,11 +185,11 @@ TEST(CudnnConvolutionPlan, IsDeclinedWithAReasonWhereNoEngineIsLeft) {
 
 TEST(CudnnConvolutionPlan, AFailureOfTheLibraryIsAnError) {
   const FakeRuntime fake;
-  OpProblem problem = library_problem(SoftmaxParams{}, {3, 8});
+  OpProblem problem = op_problem(SoftmaxParams{}, {3, 8});
   problem.training = false;
   fake.set("fail", 1);
-  EXPECT_THROW((void)run_op(problem, library_implementation("cudnn:softmax"), inputs_of(problem),
-                            {.device = "emulated"}),
+  EXPECT_THROW((void)run_op(problem, library_implementation("cudnn:softmax"),
+                            inputs_of(problem, integers), {.device = "emulated"}),
                Error);
 }
 

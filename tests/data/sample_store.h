@@ -15,6 +15,7 @@
 #include "engine/core/error.h"
 #include "engine/core/json_fields.h"
 #include "engine/core/random.h"
+#include "tests/support/message_of.h"
 
 namespace fovea {
 
@@ -43,16 +44,6 @@ class TemporaryFolder {
  private:
   std::filesystem::path path_;
 };
-
-// What the Error thrown by `action` says, or "".
-inline std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 // An input file of a test, written without AtomicFile's syncs.
 inline void write_input(const std::filesystem::path& path, const std::string& content) {

@@ -8,6 +8,7 @@
 #include "kernels/cuda/device/divide.cuh"
 #include "kernels/cuda/device/matrix.cuh"
 #include "tests/emulated/launch_support.h"
+#include "tests/support/message_of.h"
 
 namespace fovea::emulated {
 namespace {
@@ -264,12 +265,7 @@ INSTANTIATE_TEST_SUITE_P(Orders, Emulation, testing::ValuesIn(kAllOrders), order
 
 template <auto kKernel, class... Arguments>
 std::string error_of(dim3 block, const Arguments&... arguments) {
-  try {
-    launch<kKernel>(1, block, 0, Stream{}, arguments...);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return message_of([&] { launch<kKernel>(1, block, 0, Stream{}, arguments...); });
 }
 
 __global__ void two_barriers(int) {

@@ -49,15 +49,6 @@ OpProblem first_problem(const Layer& layer) {
   return problem;
 }
 
-// run_op's outputs, without the gradient that nobody asked for.
-void expect_equal_gradients(const OpOutputs& actual, const OpOutputs& expected) {
-  EXPECT_EQ(actual.tops[0].values, expected.tops[0].values);
-  ASSERT_EQ(actual.param_grads.size(), expected.param_grads.size());
-  for (std::size_t k = 0; k < expected.param_grads.size(); ++k)
-    EXPECT_TRUE(all_near(actual.param_grads[k].values, expected.param_grads[k].values, 0))
-        << "gradient of parameter " << k;
-}
-
 class EmulatedFirstLayer : public testing::TestWithParam<FirstLayer> {
  protected:
   [[nodiscard]] static const Layer& layer() { return GetParam().layer; }
@@ -68,12 +59,7 @@ class EmulatedFirstLayer : public testing::TestWithParam<FirstLayer> {
 TEST_P(EmulatedFirstLayer, IntegersComeOutExactlyInEveryOrderOfThreads) {
   const OpProblem problem = first_problem(layer());
   ASSERT_EQ(implementation_.supports(problem), "");
-  const OpInputs inputs = inputs_of(problem, integers);
-  const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
-  for (const emulated::Order& order : emulated::kAllOrders) {
-    const emulated::ThreadOrderScope scope(order);
-    expect_equal_gradients(run_op(problem, implementation_, inputs), expected);
-  }
+  expect_exact_in_every_order(problem, implementation_);
 }
 
 TEST_P(EmulatedFirstLayer, EveryTileAndShareGivesTheSame) {
@@ -84,7 +70,7 @@ TEST_P(EmulatedFirstLayer, EveryTileAndShareGivesTheSame) {
     for (const int splits : {1, 3}) {
       SCOPED_TRACE(str("tile ", tile, ", splits ", splits));
       const emulated::PlanOverride plan(tile, splits);
-      expect_equal_gradients(run_op(problem, implementation_, inputs), expected);
+      expect_equal(run_op(problem, implementation_, inputs), expected);
     }
   }
 }

@@ -9,7 +9,7 @@
 #include "kernels/reference/ops.h"
 #include "tests/emulated/launch_support.h"
 #include "tests/support/compare.h"
-#include "tests/support/op_runner.h"
+#include "tests/support/op_problem.h"
 #include "tests/support/random_tensor.h"
 
 namespace fovea {
@@ -41,40 +41,7 @@ struct Layer {
 inline void PrintTo(const Layer& layer, std::ostream* out) { *out << layer.name; }
 
 inline OpProblem problem_of(const Layer& layer) {
-  OpProblem problem{.params = layer.params,
-                    .bottoms = {layer.x},
-                    .tops = {},
-                    .bottom_layouts = {Layout::kPlain},
-                    .propagate = {true},
-                    .training = true,
-                    .fused_relu = layer.relu,
-                    .relu_slope = layer.slope};
-  problem.tops = {std::visit(
-      [&](const auto& p) {
-        if constexpr (requires { output_shape(p, layer.x); }) {
-          return output_shape(p, layer.x);
-        } else {
-          return layer.x;
-        }
-      },
-      layer.params)};
-  return problem;
-}
-
-template <class Make>
-OpInputs inputs_of(const OpProblem& problem, Make&& make) {
-  OpInputs inputs;
-  inputs.bottoms = {make(problem.bottoms[0], 1)};
-  inputs.top_grads = {make(problem.tops[0], 2)};
-  std::visit(
-      [&](const auto& p) {
-        if constexpr (requires { weight_shape(p, problem.bottoms[0]); }) {
-          inputs.params = {make(weight_shape(p, problem.bottoms[0]), 3)};
-          if (p.bias) inputs.params.push_back(make({p.outputs}, 4));
-        }
-      },
-      problem.params);
-  return inputs;
+  return op_problem(layer.params, layer.x, layer.relu, layer.slope);
 }
 
 inline Tensor<float> integers(const Shape& shape, std::uint64_t seed) {
@@ -93,6 +60,17 @@ inline void expect_equal(const OpOutputs& actual, const OpOutputs& expected) {
   for (std::size_t k = 0; k < expected.param_grads.size(); ++k) {
     EXPECT_TRUE(all_near(actual.param_grads[k].values, expected.param_grads[k].values, 0))
         << "gradient of parameter " << k;
+  }
+}
+
+// On integers, whatever the order of the threads.
+inline void expect_exact_in_every_order(const OpProblem& problem,
+                                        const Implementation& implementation) {
+  const OpInputs inputs = inputs_of(problem, integers);
+  const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
+  for (const emulated::Order& order : emulated::kAllOrders) {
+    const emulated::ThreadOrderScope scope(order);
+    expect_equal(run_op(problem, implementation, inputs), expected);
   }
 }
 

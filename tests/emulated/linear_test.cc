@@ -52,13 +52,7 @@ class EmulatedLinear : public testing::TestWithParam<Layer> {
 };
 
 TEST_P(EmulatedLinear, IntegersComeOutExactlyInEveryOrderOfThreads) {
-  const OpProblem problem = problem_of(GetParam());
-  const OpInputs inputs = inputs_of(problem, integers);
-  const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
-  for (const emulated::Order& order : emulated::kAllOrders) {
-    const emulated::ThreadOrderScope scope(order);
-    expect_equal(run_op(problem, implementation_, inputs), expected);
-  }
+  expect_exact_in_every_order(problem_of(GetParam()), implementation_);
 }
 
 TEST_P(EmulatedLinear, RandomValuesAreAsNearAsRoundingOfSumsLets) {
@@ -115,13 +109,7 @@ class EmulatedTensorCores : public testing::TestWithParam<std::tuple<Layer, std:
 };
 
 TEST_P(EmulatedTensorCores, IntegersComeOutExactlyInEveryOrderOfThreads) {
-  const OpProblem problem = problem_of(layer());
-  const OpInputs inputs = inputs_of(problem, integers);
-  const OpOutputs expected = run_op(problem, kReferenceImplementation, inputs);
-  for (const emulated::Order& order : emulated::kAllOrders) {
-    const emulated::ThreadOrderScope scope(order);
-    expect_equal(run_op(problem, implementation_, inputs), expected);
-  }
+  expect_exact_in_every_order(problem_of(layer()), implementation_);
 }
 
 TEST_P(EmulatedTensorCores, RandomValuesAreAsNearAsRoundedOperandsLet) {

@@ -8,7 +8,7 @@
 #include "engine/backend/registry.h"
 #include "kernels/reference/ops.h"
 #include "tests/support/compare.h"
-#include "tests/support/op_runner.h"
+#include "tests/support/op_problem.h"
 #include "tests/support/random_tensor.h"
 
 namespace fovea {
@@ -25,41 +25,9 @@ struct NamedProblem {
 void PrintTo(const NamedProblem& named, std::ostream* out) { *out << named.name; }
 
 OpProblem problem_of(const NamedProblem& named) {
-  OpProblem problem{.params = named.params,
-                    .bottoms = {named.x},
-                    .tops = {},
-                    .bottom_layouts = {Layout::kPlain},
-                    .propagate = {true},
-                    .training = true,
-                    .fused_relu = named.fused_relu,
-                    .relu_slope = named.slope,
-                    .seed = 11,
-                    .layer = 3};
-  problem.tops = {std::visit(
-      [&](const auto& p) {
-        if constexpr (requires { output_shape(p, named.x); }) {
-          return output_shape(p, named.x);
-        } else {
-          return named.x;
-        }
-      },
-      named.params)};
+  OpProblem problem = op_problem(named.params, named.x, named.fused_relu, named.slope);
+  problem.seed = 11, problem.layer = 3;
   return problem;
-}
-
-OpInputs inputs_of(const OpProblem& problem) {
-  OpInputs inputs;
-  inputs.bottoms = {random_tensor<float>(problem.bottoms[0], 1)};
-  inputs.top_grads = {random_tensor<float>(problem.tops[0], 2)};
-  std::visit(
-      [&](const auto& p) {
-        if constexpr (requires { weight_shape(p, problem.bottoms[0]); }) {
-          inputs.params = {random_tensor<float>(weight_shape(p, problem.bottoms[0]), 3)};
-          if (p.bias) inputs.params.push_back(random_tensor<float>({p.outputs}, 4));
-        }
-      },
-      problem.params);
-  return inputs;
 }
 
 // Rounding of sums in float grows with the root of their length; the longest here is about 1000.
@@ -74,7 +42,7 @@ void expect_near(const std::vector<Tensor<float>>& actual,
 
 void compare_with_reference(const Implementation& implementation, OpProblem problem,
                             const RunConditions& conditions) {
-  const OpInputs inputs = inputs_of(problem);
+  const OpInputs inputs = inputs_of(problem, random_tensor<float>);
   std::optional<OpOutputs> reference;  // slow: only where there is something to compare
   for (const Layout delivered :
        {Layout::kPlain, Layout::kChannelsLast, Layout::kBlocked8, Layout::kBlocked16}) {
@@ -109,7 +77,7 @@ TEST_P(Implementations, EqualTheReference) {
     problem.propagate = {true};
     compare_with_reference(*implementation, problem, {.iteration = 5});
     compare_with_reference(*implementation, problem, {.wants_param_grads = false});
-    for (std::size_t k = 0; k < inputs_of(problem).params.size(); ++k)
+    for (std::size_t k = 0; k < inputs_of(problem, random_tensor<float>).params.size(); ++k)
       compare_with_reference(*implementation, problem, {.frozen_param = k});
     problem.propagate = {false};
     compare_with_reference(*implementation, problem, {});
@@ -203,7 +171,7 @@ TEST(ReferenceOp, WithAFusedReluEqualsTheTwoOperations) {
   named.fused_relu = false;
   const OpProblem convolution = problem_of(named);
   const OpProblem relu = problem_of({"", ReluParams{.slope = 0.25F}, fused.tops[0]});
-  const OpInputs inputs = inputs_of(fused);
+  const OpInputs inputs = inputs_of(fused, random_tensor<float>);
   const auto run = [](const OpProblem& problem, const OpInputs& in) {
     return run_op(problem, kReferenceImplementation, in);
   };
@@ -219,7 +187,7 @@ TEST(ReferenceOp, WithAFusedReluEqualsTheTwoOperations) {
 TEST(ReferenceOp, DropoutOutsideOfTrainingIsACopy) {
   OpProblem problem = problem_of({"", DropoutParams{}, {2, 9}});
   problem.training = false;
-  const OpInputs inputs = inputs_of(problem);
+  const OpInputs inputs = inputs_of(problem, random_tensor<float>);
   const OpOutputs outputs = run_op(problem, kReferenceImplementation, inputs);
   EXPECT_EQ(outputs.tops[0].values, inputs.bottoms[0].values);
 }
