@@ -28,12 +28,6 @@ struct Arguments {
   bool warm = false;
 };
 
-// As the study trains them.
-std::int64_t study_batch(const std::string& net) {
-  if (net == "googlenet") return 32;
-  return net == "vgg16" ? 10 : 50;
-}
-
 std::string processor() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/core/split_list.h"
 #include "engine/train/snapshots.h"
 
 namespace fovea::apps {
@@ -32,12 +33,6 @@ std::vector<fs::path> in_folder(const fs::path& folder, const std::string& which
           ": ", average_path(folder, newest).filename().string(),
           " is not there, expected a run with solver.ema");
   return {average_path(folder, newest)};
-}
-
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
 }
 
 }  // namespace
@@ -82,7 +77,8 @@ void ModelEvaluator::require_same_classes(const Model& model) {
   if (model.classes.empty()) return;
   if (!known_) known_ = {model.path, model.classes};
   require(model.classes == known_->classes, "wrong classes in ", model.path, ": ",
-          listed(model.classes), ", expected ", listed(known_->classes), " as in ", known_->path);
+          join_list(model.classes), ", expected ", join_list(known_->classes), " as in ",
+          known_->path);
 }
 
 void ModelEvaluator::fit(const Model& model) {

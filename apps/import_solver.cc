@@ -7,6 +7,7 @@
 #include "apps/resolve.h"
 #include "engine/core/file.h"
 #include "engine/core/json_fields.h"
+#include "engine/core/split_list.h"
 #include "engine/train/caffe_config.h"
 #include "engine/train/config.h"
 
@@ -115,11 +116,7 @@ void import_solver(const Arguments& a) {
   if (write_it) write_file(configured_net.net, configured_net.text, common().force);
   out.commit();
   talk(str("net: ", configured_net.net, configured_net.text.empty() ? ", which trains alike" : ""));
-  if (!solver.unused.empty()) {
-    std::string list;
-    for (const std::string& name : solver.unused) list += (list.empty() ? "" : ", ") + name;
-    talk("not used: " + list);
-  }
+  if (!solver.unused.empty()) talk("not used: " + join_list(solver.unused));
   if (common().json) return print_json(config);
   std::cout << a.out << '\n';
 }

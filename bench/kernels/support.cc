@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "engine/backend/registry.h"
+#include "engine/bench/step_bench.h"
 #include "engine/core/json_fields.h"
 #include "engine/core/split_list.h"
 
@@ -74,10 +75,9 @@ int run_benchmarks(int argc, char** argv, const std::function<void(const BenchOp
 }
 
 Graph bench_net(const std::string& name, bool training) {
-  const std::int64_t batch = name == "googlenet" ? 32 : name == "vgg16" ? 10 : 50;
   return build_graph(
       load_net(str(FOVEA_SOURCE_DIR, "/nets/", name, ".json"),
-               {.phase = training ? Phase::kTrain : Phase::kDeploy, .batch = batch}));
+               {.phase = training ? Phase::kTrain : Phase::kDeploy, .batch = study_batch(name)}));
 }
 
 void add_benchmark(const BenchOptions& options, const std::string& name,

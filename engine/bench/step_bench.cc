@@ -84,6 +84,11 @@ std::string problem_of(const Graph& graph, const Node& node) {
   return "";
 }
 
+std::int64_t study_batch(const std::string& net) {
+  if (net == "googlenet") return 32;
+  return net == "vgg16" ? 10 : 50;
+}
+
 DevicePeaks measure_peaks(Device& device, Precision precision) {
   constexpr std::size_t kBytes = std::size_t{256} << 20;
   const DeviceBuffer<std::byte> from(device, kBytes), to(device, kBytes);

@@ -16,6 +16,9 @@ struct DevicePeaks {
 };
 [[nodiscard]] DevicePeaks measure_peaks(Device& device, Precision precision);
 
+// Images per batch with which the study trains a net of nets/.
+[[nodiscard]] std::int64_t study_batch(const std::string& net);
+
 struct StepTiming {
   std::string step, op, pass,
       implementation;  // "conv1+relu1", "convolution", "forward" | "backward" | "relevance"

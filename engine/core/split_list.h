@@ -1,4 +1,4 @@
-// Lists as they are written on a command line.
+// Lists as they are written on a command line and in messages.
 #pragma once
 
 #include <sstream>
@@ -15,6 +15,13 @@ namespace fovea {
     if (!part.empty()) parts.push_back(part);
   }
   return parts;
+}
+
+// a, b, c -> "a, b, c".
+[[nodiscard]] inline std::string join_list(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
+  return text;
 }
 
 }  // namespace fovea
