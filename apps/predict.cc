@@ -7,12 +7,9 @@
 #include <span>
 
 #include "apps/common.h"
-#include "apps/record_input.h"
+#include "apps/net_input.h"
 #include "apps/resolve.h"
-#include "data/image.h"
 #include "data/mean.h"
-#include "data/resize.h"
-#include "data/transform.h"
 #include "engine/core/json_fields.h"
 #include "engine/io/weights.h"
 
@@ -39,15 +36,10 @@ class Predictor {
   }
 
   Json of_file(const std::string& file) {
-    const int side =
-        model_.mean.shape.rank() == 3 ? static_cast<int>(model_.mean.shape[1]) : transform_.crop;
-    const Image image = resize_bilinear(read_image(file), side, side);
+    const Image image = fitting_photograph(file, transform_);
     require(input_.shape.c() == 3, "wrong channels in ", file, ": 3, expected ", input_.shape.c(),
             " as the net has");
-    std::vector<std::uint8_t> planes(image.pixels.size());
-    to_planes(image, planes);
-    transform_image(planes, Shape{3, side, side}, transform_,
-                    centre_window(Shape{3, side, side}, transform_.crop), input_.span());
+    fill_input(image, transform_, input_.span());
     return {{"image", file}, {"classes", classes()}};
   }
 

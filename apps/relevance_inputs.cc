@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "apps/record_input.h"
+#include "apps/net_input.h"
 #include "data/mean.h"
-#include "data/resize.h"
 #include "engine/core/npy.h"
 #include "engine/io/weights.h"
 
@@ -28,34 +27,15 @@ std::vector<Sample> samples_of_array(const InputArguments& a, Shape& shape) {
   return samples;
 }
 
-// The net's window of planes, as the net sees it and as a picture.
-Sample sample_of_planes(std::string name, std::span<const std::uint8_t> planes, const Shape& image,
-                        const TransformParams& transform) {
-  const Window window = centre_window(image, transform.crop);
-  Sample sample{.name = std::move(name)};
-  sample.input.resize(static_cast<std::size_t>(3 * transform.crop * transform.crop));
-  transform_image(planes, image, transform, window, sample.input);
-  const Image whole =
-      from_planes(planes, 3, static_cast<int>(image[1]), static_cast<int>(image[2]));
-  sample.picture = {.height = transform.crop, .width = transform.crop, .channels = 3, .pixels = {}};
-  for (int row = 0; row < transform.crop; ++row) {
-    const auto* at = whole.pixels.data() + ((window.top + row) * whole.width + window.left) * 3;
-    sample.picture.pixels.insert(sample.picture.pixels.end(), at,
-                                 at + static_cast<std::ptrdiff_t>(transform.crop) * 3);
-  }
-  return sample;
-}
-
 std::vector<Sample> samples_of_files(const InputArguments& a, const TransformParams& transform) {
-  const int side =
-      transform.mean.shape.rank() == 3 ? static_cast<int>(transform.mean.shape[1]) : transform.crop;
   std::vector<Sample> samples;
   for (const std::string& file : a.images) {
-    const Image resized = resize_bilinear(read_image(file), side, side);
-    std::vector<std::uint8_t> planes(resized.pixels.size());
-    to_planes(resized, planes);
-    samples.push_back(
-        sample_of_planes(fs::path(file).stem().string(), planes, Shape{3, side, side}, transform));
+    const Image image = fitting_photograph(file, transform);
+    Sample sample{.name = fs::path(file).stem().string()};
+    sample.input.resize(static_cast<std::size_t>(3 * transform.crop * transform.crop));
+    fill_input(image, transform, sample.input);
+    sample.picture = picture_of(image, transform.crop);
+    samples.push_back(std::move(sample));
   }
   return samples;
 }

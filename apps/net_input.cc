@@ -1,13 +1,15 @@
-#include "apps/record_input.h"
+#include "apps/net_input.h"
 
 #include <algorithm>
 
+#include "data/resize.h"
 #include "engine/core/error.h"
 
 namespace fovea::apps {
 namespace {
 
-Shape shape_of(const RecordInfo& info) { return {info.channels, info.height, info.width}; }
+// Of a record or an image.
+Shape shape_of(const auto& of) { return {of.channels, of.height, of.width}; }
 
 std::vector<std::uint8_t> as_pixels(std::span<const float> values) {
   float low = 0, high = 255;
@@ -19,7 +21,7 @@ std::vector<std::uint8_t> as_pixels(std::span<const float> values) {
   for (const float value : values)
     pixels.push_back(static_cast<std::uint8_t>(
         // What is no number is black, as NaN compares with nothing.
-        value >= low ? std::min((value - low) * factor, 255.0F) + 0.5F : 0.0F));
+        value >= low ? std::min(255.0F, (value - low) * factor) + 0.5F : 0.0F));
   return pixels;
 }
 
@@ -47,12 +49,28 @@ void fill_input(const Store& store, std::uint32_t record, const Shape& wanted,
 Image picture_of(const Store& store, std::uint32_t record, int crop) {
   const RecordInfo info = store.record(record);
   if (info.channels != 1 && info.channels != 3) return {};
-  const Window window = centre_window(shape_of(info), crop);
   std::vector<std::uint8_t> scratch;
   if (info.encoding == Encoding::kFloat) scratch = as_pixels(store.values(record));
   const std::span<const std::uint8_t> planes =
       info.encoding == Encoding::kFloat ? scratch : store.planes(record, scratch);
-  const Image whole = from_planes(planes, info.channels, info.height, info.width);
+  return picture_of(from_planes(planes, info.channels, info.height, info.width), crop);
+}
+
+Image fitting_photograph(const std::string& file, const TransformParams& transform) {
+  const int side =
+      transform.mean.shape.rank() == 3 ? static_cast<int>(transform.mean.shape[1]) : transform.crop;
+  return resize_bilinear(read_image(file), side, side);
+}
+
+void fill_input(const Image& image, const TransformParams& transform, std::span<float> input) {
+  std::vector<std::uint8_t> planes(image.pixels.size());
+  to_planes(image, planes);
+  transform_image(planes, shape_of(image), transform,
+                  centre_window(shape_of(image), transform.crop), input);
+}
+
+Image picture_of(const Image& whole, int crop) {
+  const Window window = centre_window(shape_of(whole), crop);
   Image picture{.height = crop, .width = crop, .channels = 3, .pixels = {}};
   for (int row = 0; row < crop; ++row) {
     for (int column = 0; column < crop; ++column) {
