@@ -10,6 +10,7 @@
 #include "engine/core/npy.h"
 #include "engine/core/random.h"
 #include "tests/support/message_of.h"
+#include "tests/support/temporary_folder.h"
 
 namespace fovea {
 namespace {
@@ -83,19 +84,16 @@ TEST(Fields, SayWhatIsWrong) {
 }
 
 TEST(AtomicFile, LeavesNothingWithoutCommit) {
-  const auto folder = std::filesystem::path(testing::TempDir()) / "atomic";
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder folder;
   { AtomicFile(folder / "x").write("half"); }
-  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   write_file(folder / "x", "whole");
   EXPECT_EQ(read_file(folder / "x"), "whole");
   EXPECT_THROW(write_file(folder / "x", "again", false), Error);
-  std::filesystem::remove_all(folder);
 }
 
 TEST(AtomicFile, APartialFileStaysAndIsGoneOnWith) {
-  const auto folder = std::filesystem::path(testing::TempDir()) / "partial";
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder folder;
   { AtomicFile(folder / "x", false, folder / "x.partial", 0).write("half lost"); }
   AtomicFile second(folder / "x", false, folder / "x.partial", 4);
   EXPECT_EQ(second.size(), 4U);
@@ -104,12 +102,10 @@ TEST(AtomicFile, APartialFileStaysAndIsGoneOnWith) {
   second.commit();
   EXPECT_EQ(read_file(folder / "x"), "half whole");
   EXPECT_FALSE(std::filesystem::exists(folder / "x.partial"));
-  std::filesystem::remove_all(folder);
 }
 
 TEST(AtomicFile, CopiesAnotherFileAndGoesOn) {
-  const auto folder = std::filesystem::path(testing::TempDir()) / "copied";
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder folder;
   write_file(folder / "x", std::string(3000000, 'x'));
   AtomicFile copy(folder / "y");
   copy.copy(folder / "x");
@@ -117,15 +113,14 @@ TEST(AtomicFile, CopiesAnotherFileAndGoesOn) {
   copy.write("y");
   copy.commit();
   EXPECT_EQ(read_file(folder / "y"), std::string(3000000, 'x') + "y");
-  std::filesystem::remove_all(folder);
 }
 
 TEST(AtomicFile, AFullDiskIsOneClearError) {
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
-  const auto link = std::filesystem::path(testing::TempDir()) / str("full.tmp", getpid());
-  std::filesystem::remove(link);
+  const TemporaryFolder folder;
+  const auto link = folder / str("full.tmp", getpid());
   std::filesystem::create_symlink("/dev/full", link);
-  const auto target = std::filesystem::path(testing::TempDir()) / "full";
+  const auto target = folder / "full";
   EXPECT_EQ(message_of([&] { write_file(target, "text"); }),
             str("cannot write ", target.string(), ": No space left on device"));
   EXPECT_FALSE(std::filesystem::exists(target));
@@ -133,7 +128,8 @@ TEST(AtomicFile, AFullDiskIsOneClearError) {
 }
 
 TEST(Npy, ReadsWhatItWrote) {
-  const auto path = std::filesystem::path(testing::TempDir()) / "a.npy";
+  const TemporaryFolder folder;
+  const auto path = folder / "a.npy";
   Tensor<float> a(Shape{2, 3, 1, 4});
   std::iota(a.values.begin(), a.values.end(), -3.5F);
   write_npy(path, a.view());
@@ -142,12 +138,12 @@ TEST(Npy, ReadsWhatItWrote) {
   EXPECT_EQ(a.values, b.values);
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
   EXPECT_THROW((void)read_npy(path), Error);
-  std::filesystem::remove(path);
 }
 
 // Headers that once led behind the file, to another exception, or to more memory than there is.
 TEST(Npy, WrongHeadersAreErrors) {
-  const auto path = std::filesystem::path(testing::TempDir()) / "wrong.npy";
+  const TemporaryFolder folder;
+  const auto path = folder / "wrong.npy";
   const auto read = [&](const std::string& bytes) {
     std::ofstream(path, std::ios::binary) << bytes;
     return message_of([&] { (void)read_npy(path); });
@@ -169,7 +165,6 @@ TEST(Npy, WrongHeadersAreErrors) {
        {"(99999999999999999999,)", "(4611686018427387904,)", "(4294967296, 4294967296)"})
     EXPECT_NE(shaped(shape).find("wrong shape in"), std::string::npos) << shape;
   EXPECT_EQ(shaped("(0, 99)"), "");
-  std::filesystem::remove(path);
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 // Which implementation a device, an engine and a problem come to, and the measured choice.
 #include <cstdlib>
-#include <filesystem>
 
 #include "engine/backend/autotune.h"
 #include "engine/backend/registry.h"
 #include "engine/core/file.h"
 #include "tests/cudnn/fake_runtime.h"
 #include "tests/support/op_problem.h"
+#include "tests/support/temporary_folder.h"
 
 namespace fovea {
 namespace {
@@ -104,10 +104,9 @@ TEST(CudnnChoice, WhatTheLibraryCannotReproduceIsDeclined) {
 // Both are measured in the device's own memory, and the pick is kept under the libraries' versions.
 TEST(CudnnChoice, AutoMeasuresOnTheDeviceAndKeepsThePick) {
   const FakeRuntime fake;
-  namespace fs = std::filesystem;
-  const fs::path cache = fs::path(testing::TempDir()) / str("cudnn_choice_", ::getpid());
-  ::setenv("XDG_CACHE_HOME", cache.c_str(), 1);
-  const fs::path file = cache / "fovea" / "implementations.json";
+  const TemporaryFolder cache;
+  ::setenv("XDG_CACHE_HOME", cache.path().c_str(), 1);
+  const auto file = cache.path() / "fovea" / "implementations.json";
   OpProblem problem = op_problem(SoftmaxParams{}, {3, 8});
   std::vector<const Implementation*> candidates{&library_implementation("cudnn:softmax")};
   for (const Implementation* own : emulated::target().implementations) {
@@ -127,7 +126,6 @@ TEST(CudnnChoice, AutoMeasuresOnTheDeviceAndKeepsThePick) {
   (void)fastest({"emulated", "cuDNN 2"}, problem, candidates);
   EXPECT_NE(read_file(file).find("cuDNN 2"), std::string::npos);
   ::unsetenv("XDG_CACHE_HOME");
-  fs::remove_all(cache);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "data/html.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
+#include "tests/support/temporary_folder.h"
 
 namespace fovea {
 namespace {
@@ -117,13 +118,13 @@ TEST(Report, RunsWithoutLossFacesOrCounts) {
 
 TEST(Report, RefusesAMatrixOfTheWrongShapeAndAnExistingFile) {
   ReportPage page = small_page();
-  const auto path = std::filesystem::path(testing::TempDir()) / str("report", getpid(), ".html");
+  const TemporaryFolder folder;
+  const auto path = folder / "report.html";
   write_report_page(page, path, false);
   EXPECT_THROW(write_report_page(page, path, false), Error);
   EXPECT_EQ(read_file(path), report_html(page));
   page.tasks[0].confusion[1].pop_back();
   EXPECT_THROW((void)report_html(page), Error);
-  std::filesystem::remove(path);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -16,34 +15,9 @@
 #include "engine/core/json_fields.h"
 #include "engine/core/random.h"
 #include "tests/support/message_of.h"
+#include "tests/support/temporary_folder.h"
 
 namespace fovea {
-
-// A new folder that goes away with its content. In memory where Linux offers that: thousands of
-// damaged stores are written, and disk file systems take milliseconds for each.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    static int number = 0;
-    const std::filesystem::path memory = "/dev/shm";
-    const bool usable = ::access(memory.c_str(), W_OK) == 0;
-    path_ = (usable ? memory : std::filesystem::path(testing::TempDir())) /
-            str("fovea_data_", ::getpid(), "_", number++);
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // An input file of a test, written without AtomicFile's syncs.
 inline void write_input(const std::filesystem::path& path, const std::string& content) {

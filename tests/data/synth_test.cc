@@ -14,24 +14,12 @@
 #include "engine/core/error.h"
 #include "engine/core/file.h"
 #include "tests/support/message_of.h"
+#include "tests/support/temporary_folder.h"
 
 namespace fovea::synth {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Folder {
- public:
-  explicit Folder(const std::string& name)
-      : path_(fs::path(testing::TempDir()) / str("synth_", name, '_', getpid())) {
-    fs::remove_all(path_);
-  }
-  ~Folder() { fs::remove_all(path_); }
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 std::map<std::string, std::string> files_in(const fs::path& folder) {
   std::map<std::string, std::string> files;
@@ -57,7 +45,7 @@ std::vector<std::vector<std::string>> rows_of(const fs::path& file) {
 constexpr Options kSmall{.count = 64, .size = 32, .folds = 2, .seed = 7, .threads = 2};
 
 TEST(Synth, SameSeedGivesTheSameBytesWhateverTheThreads) {
-  const Folder a("a"), b("b"), c("c");
+  const TemporaryFolder a, b, c;
   Options options = kSmall;
   write_faces(a.path(), options);
   options.threads = 1;
@@ -71,7 +59,7 @@ TEST(Synth, SameSeedGivesTheSameBytesWhateverTheThreads) {
 }
 
 TEST(Synth, WritesTheAdienceLayout) {
-  const Folder folder("layout");
+  const TemporaryFolder folder;
   write_faces(folder.path(), kSmall);
   std::set<std::string> listed;
   for (int fold = 0; fold < 2; ++fold) {
@@ -119,7 +107,7 @@ TEST(Synth, EveryCombinationOfLabelsIsInEveryFoldAndBalanced) {
 
 // The written mask against pictures that label_mask did not see: another value of one label.
 TEST(Synth, MasksCoverWhateverAnotherLabelChanges) {
-  const Folder folder("masks");
+  const TemporaryFolder folder;
   const Options options{.count = 32, .size = 64, .folds = 1, .seed = 3};
   write_faces(folder.path(), options);
   for (const PlannedFace& planned : plan_faces(options)) {
@@ -181,8 +169,7 @@ TEST(Synth, DistractorsTellNothingOfTheLabels) {
 }
 
 TEST(Synth, RefusesWhatItCannotDo) {
-  const Folder folder("refuse");
-  fs::create_directories(folder.path());
+  const TemporaryFolder folder;
   write_file(folder.path() / "mine.txt", "keep");
   EXPECT_EQ(message_of([&] { write_faces(folder.path(), kSmall); }),
             str("output exists: ", folder.path().string(),
@@ -195,7 +182,7 @@ TEST(Synth, RefusesWhatItCannotDo) {
 }
 
 TEST(Synth, ForceReplacesAnEarlierSetAndNothingElse) {
-  const Folder folder("force");
+  const TemporaryFolder folder;
   Options options = kSmall;
   options.count = 8, options.folds = 4;
   write_faces(folder.path(), options);
@@ -210,8 +197,7 @@ TEST(Synth, ForceReplacesAnEarlierSetAndNothingElse) {
 
 // A limit on file sizes fails writes as a full disk does.
 TEST(Synth, AFullDiskIsOneClearErrorAndLeavesNothing) {
-  const Folder folder("full");
-  fs::create_directories(folder.path());
+  const TemporaryFolder folder;
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
@@ -225,8 +211,7 @@ TEST(Synth, AFullDiskIsOneClearErrorAndLeavesNothing) {
 }
 
 TEST(Synth, AnUnwritablePlaceIsOneClearError) {
-  const Folder folder("unwritable");
-  fs::create_directories(folder.path());
+  const TemporaryFolder folder;
   write_file(folder.path() / "file", "");
   const std::string message =
       message_of([&] { write_faces(folder.path() / "file" / "out", kSmall); });

@@ -9,6 +9,7 @@
 #include "engine/graph/graph.h"
 #include "engine/graph/prototxt.h"
 #include "tests/support/message_of.h"
+#include "tests/support/temporary_folder.h"
 
 namespace fovea {
 namespace {
@@ -158,7 +159,8 @@ TEST(CaffeNets, SplitsStandWhereTheReferenceSoftwarePutsThem) {
 class NetMistakes : public testing::Test {
  protected:
   std::string load(const std::string& text, const std::string& extension = ".json") {
-    const fs::path path = fs::path(testing::TempDir()) / ("net" + extension);
+    const TemporaryFolder folder;
+    const fs::path path = folder / ("net" + extension);
     write_file(path, text);
     std::string message = message_of([&] { (void)build_graph(load_net(path)); });
     const auto at = message.find(path.string());

@@ -6,6 +6,7 @@
 #include "engine/core/file.h"
 #include "engine/relevance/composite.h"
 #include "engine/relevance/composite_files.h"
+#include "tests/support/temporary_folder.h"
 
 namespace fovea {
 namespace {
@@ -16,7 +17,8 @@ const Node kConvolution{"conv3_1/3x3", ConvolutionParams{.outputs = 2}, {0}, {1}
 const Node kInnerProduct{"fc6", InnerProductParams{.outputs = 2}, {0}, {1}, {}};
 
 std::string error_of(const std::string& json) {
-  const fs::path file = fs::path(testing::TempDir()) / "composite.json";
+  const TemporaryFolder folder;
+  const fs::path file = folder / "composite.json";
   std::ofstream(file) << json;
   try {
     (void)load_composite(file.string());

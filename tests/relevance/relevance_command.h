@@ -9,6 +9,7 @@
 #include "engine/core/npy.h"
 #include "tests/support/command.h"
 #include "tests/support/random_tensor.h"
+#include "tests/support/temporary_folder.h"
 
 namespace fovea {
 
@@ -19,10 +20,6 @@ inline constexpr int kSide = 12;
 class RelevanceCommand : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ =
-        fs::path(testing::TempDir()) /
-        (std::string("relevance_") + testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(folder_);
     fs::create_directories(folder_ / "root/faces");
     std::ofstream(folder_ / "net.prototxt") << R"(name: "tiny" input: "data"
       input_dim: 2 input_dim: 3 input_dim: 12 input_dim: 12
@@ -39,7 +36,7 @@ class RelevanceCommand : public testing::Test {
     return (folder_ / name).string();
   }
   CommandResult run(const std::vector<std::string>& arguments) {
-    return run_command(folder_, arguments);
+    return run_command(folder_.path(), arguments);
   }
   CommandResult explain(std::vector<std::string> more) {
     std::vector<std::string> arguments = {
@@ -54,7 +51,7 @@ class RelevanceCommand : public testing::Test {
     write_npy(path("x.npy"), x.view());
   }
 
-  fs::path folder_;
+  TemporaryFolder folder_;
 };
 
 }  // namespace fovea
