@@ -12,6 +12,19 @@ bool RuleColumn::every_tap() const {
   return std::ranges::any_of(term, [](auto* t) { return t && t->sum == TermSum::kEveryTap; });
 }
 
+std::vector<float> mapped_bias(const RelevanceRule& rule, int group, std::int64_t conv_groups,
+                               std::span<const float> bias) {
+  const std::size_t shared = bias.size() / static_cast<std::size_t>(conv_groups);
+  std::vector<float> result(bias.size());
+  for (const RelevanceTerm& term : rule.table()) {
+    if (term.group != group) continue;
+    for (std::size_t k = 0; k < bias.size(); ++k)
+      result[k] +=
+          term.sign * mapped(term.bias, bias[rule.group0_biases ? k % shared : k], rule.gamma);
+  }
+  return result;
+}
+
 LinearColumns::LinearColumns(const RelevanceProblem& problem, const RelevanceRule& rule)
     : rule_(rule),
       device_(problem.kernels->device()),
@@ -142,7 +155,8 @@ void copy_there(Device& device, const std::vector<float>& values, DeviceBuffer<f
 }  // namespace
 
 void LinearColumns::load(std::span<const float> weight, std::span<const float> bias) {
-  for (int group = 0; group < rule_.groups; ++group) map_bias(group, bias);
+  for (int group = 0; group < rule_.groups; ++group)
+    bias_[static_cast<std::size_t>(group)] = mapped_bias(rule_, group, conv_groups_, bias);
   biases_make_bias_ = true;
   for (std::size_t k = 0; rule_.groups > 1 && k < bias.size(); ++k)
     biases_make_bias_ &= bias_[0][k] + bias_[1][k] == bias[k];
@@ -158,18 +172,6 @@ std::span<const float> LinearColumns::bias(std::size_t g) const {
 }
 std::span<const float> LinearColumns::taps(std::size_t g) const {
   return {taps_there_[g].data(), taps_there_[g].size()};
-}
-
-void LinearColumns::map_bias(int group, std::span<const float> bias) {
-  const auto g = static_cast<std::size_t>(group);
-  const auto shared = static_cast<std::size_t>(outputs_ / conv_groups_);
-  bias_[g].assign(bias.size(), 0.0F);
-  for (const RelevanceTerm& term : rule_.table()) {
-    if (term.group != group) continue;
-    for (std::size_t k = 0; k < bias.size(); ++k)
-      bias_[g][k] +=
-          term.sign * mapped(term.bias, bias[rule_.group0_biases ? k % shared : k], rule_.gamma);
-  }
 }
 
 // Calls visit(output of the layer, group in the part, output of the operation).

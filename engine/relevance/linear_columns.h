@@ -34,6 +34,10 @@ struct RuleColumn {
   [[nodiscard]] bool every_tap() const;
 };
 
+// Per channel of group `group` of the table; `conv_groups` of the convolution.
+[[nodiscard]] std::vector<float> mapped_bias(const RelevanceRule& rule, int group,
+                                             std::int64_t conv_groups, std::span<const float> bias);
+
 class LinearColumns {
  public:
   LinearColumns(const RelevanceProblem& problem, const RelevanceRule& rule);
@@ -78,7 +82,6 @@ class LinearColumns {
   [[nodiscard]] OpProblem problem_of(const RelevanceProblem& problem, const RulePart& part) const;
   template <class Visit>
   void for_each_output(const RulePart& part, Visit&& visit) const;
-  void map_bias(int group, std::span<const float> bias);
   void load_column(RuleColumn& column, std::span<const float> weight);
   void load_second(RuleColumn& column, std::span<const float> weight, std::size_t row);
   void keep_pixel_weights(RuleColumn& column, std::span<const float> weights,

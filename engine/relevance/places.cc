@@ -31,6 +31,22 @@ std::vector<bool> non_negative_tensors(const Graph& graph) {
   return result;
 }
 
+RelevantOutputs relevant_outputs(const Graph& graph, int tensor, bool winners) {
+  const auto consumer_of = [&](int t) -> const Node* {
+    const int consumer = graph.tensors[static_cast<std::size_t>(t)].consumer;
+    return consumer < 0 ? nullptr : &graph.nodes[static_cast<std::size_t>(consumer)];
+  };
+  const Node* node = consumer_of(tensor);
+  const auto* relu = node ? std::get_if<ReluParams>(&node->op) : nullptr;
+  const bool active = relu && relu->slope == 0;
+  if (active) node = consumer_of(node->tops[0]);
+  const auto* pooling = node ? std::get_if<PoolingParams>(&node->op) : nullptr;
+  if (pooling && winners && pooling->mode == PoolingMode::kMax && pooling->stride[0] > 1 &&
+      pooling->stride[1] > 1)
+    return RelevantOutputs::kWinners;
+  return active ? RelevantOutputs::kActive : RelevantOutputs::kAll;
+}
+
 std::vector<int> linear_depths(const Graph& graph) {
   std::vector<int> depths;
   for (const Node& node : graph.nodes) {

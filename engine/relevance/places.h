@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/graph/graph.h"
+#include "engine/relevance/step.h"
 
 namespace fovea {
 
@@ -15,6 +16,9 @@ namespace fovea {
 // Per tensor, whether it cannot be negative: behind a ReLU, and what pooling, LRN and the like make
 // of those.
 [[nodiscard]] std::vector<bool> non_negative_tensors(const Graph& graph);
+
+// What relevance can come back to at a tensor, when max poolings give it to their winners.
+[[nodiscard]] RelevantOutputs relevant_outputs(const Graph& graph, int tensor, bool winners);
 
 // Per node, the number of linear layers on the longest way from the net's input, itself among them.
 [[nodiscard]] std::vector<int> linear_depths(const Graph& graph);

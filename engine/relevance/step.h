@@ -56,6 +56,13 @@ struct InputBounds {
   Tensor<float> low, high;
 };
 
+// Where relevance comes back to: what stands behind a linear layer says it beforehand.
+enum class RelevantOutputs : std::uint8_t {
+  kAll,      // anywhere
+  kActive,   // to outputs that a ReLU lets through: about half of them or fewer
+  kWinners,  // to those of them that win in a max pooling: at most one in four
+};
+
 // What a step is made for.
 struct RelevanceProblem {
   std::string_view device;
@@ -65,7 +72,8 @@ struct RelevanceProblem {
   std::vector<OpTensor> values;  // shapes and layouts of the bottoms (data is not read)
   OpTensor top;                  // shape and layout of top 0
   bool non_negative_input = false;
-  const InputBounds* bounds = nullptr;  // of the bottom; for rules that name them
+  RelevantOutputs relevant = RelevantOutputs::kAll;  // of top 0; decides about speed alone
+  const InputBounds* bounds = nullptr;               // of the bottom; for rules that name them
 };
 
 // Convolution and inner product by a table of terms. Composed from the layer's own forward and
@@ -73,6 +81,11 @@ struct RelevanceProblem {
 // Terms that a non-negative input makes zero are left out, parts of Z that do not depend on the
 // input are computed once, and Z is the layer's own output where the rule and the values allow.
 [[nodiscard]] std::unique_ptr<RelevanceStep> make_linear_step(const RelevanceProblem& problem,
+                                                              const RelevanceRule& rule);
+
+// The same by work for the relevant outputs alone: convolutions on the CPU whose rule counts
+// products by their sign. Null where it does not apply, or pay.
+[[nodiscard]] std::unique_ptr<RelevanceStep> make_sparse_step(const RelevanceProblem& problem,
                                                               const RelevanceRule& rule);
 
 // The same with the bias spread evenly over the taps of its neuron (those on padding too, whose

@@ -16,6 +16,7 @@ std::unique_ptr<RelevanceStep> make_step(const Composite& c, const RelevanceProb
   const RuleChoice& choice = c.choice_for(node, place);
   if (c.bias != BiasRule::kDistribute) {
     rule = c.table_of(choice, node);
+    if (auto step = make_sparse_step(problem, *rule)) return step;
     return make_linear_step(problem, *rule);
   }
   switch (choice.rule) {
@@ -94,6 +95,8 @@ std::vector<WalkStep> walk_steps(const Graph& full, const Executor& executor,
         .values = {},
         .top = executor.raw(node.tops[0]),
         .non_negative_input = non_negative[static_cast<std::size_t>(node.bottoms[0])],
+        .relevant = relevant_outputs(graph, node.tops[0],
+                                     options.composite.max_pooling == MaxPoolingRule::kWinner),
         .bounds = bounds};
     for (const int bottom : node.bottoms) problem.values.push_back(executor.raw(bottom));
     WalkStep step{.node = static_cast<int>(i), .full_node = full_index, .step = nullptr};
