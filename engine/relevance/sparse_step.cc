@@ -93,6 +93,10 @@ class DenseSums {
   DeviceBuffer<std::byte> state_;
 };
 
+bool is_pointwise(const ConvolutionParams& params) {
+  return params.kernel[0] == 1 && params.kernel[1] == 1;
+}
+
 class SparseStep final : public RelevanceStep {
  public:
   SparseStep(const RelevanceProblem& problem, const RelevanceRule& rule, Counted counted)
@@ -100,11 +104,12 @@ class SparseStep final : public RelevanceStep {
         rule_(rule),
         counted_(counted),
         params_(std::get<ConvolutionParams>(problem.node->op)),
+        any_sign_(!problem.non_negative_input),
         convolution_(params_, problem.values[0], problem.top),
         top_(problem.top),
         weights_(static_cast<std::size_t>(convolution_.weight_count())) {
     if (counted == Counted::kBothApart && problem.relevant == RelevantOutputs::kActive &&
-        problem.non_negative_input)
+        is_pointwise(params_) && !any_sign_)
       dense_ = std::make_unique<DenseSums>(problem, kernels_.device());
     if (dense_ && !dense_->takes(problem.values[0], problem.top)) dense_.reset();
   }
@@ -133,19 +138,22 @@ class SparseStep final : public RelevanceStep {
     biases_make_bias_ = true;
     for (std::size_t k = 0; groups() > 1 && k < bias.size(); ++k)
       biases_make_bias_ &= bias_[0][k] + bias_[1][k] == bias[k];
-    convolution_.pack(weight, weights_.data());
+    std::vector<float> part(weight.begin(), weight.end());
+    if (positive_weights_alone()) {
+      for (float& w : part) w = std::max(w, 0.0F);
+    }
+    convolution_.pack(part, weights_.data());
     if (!dense_) return;
-    std::vector<float> negative(weight.begin(), weight.end());
-    for (float& w : negative) w = std::min(w, 0.0F);
-    dense_->load(negative, bias_[1]);
+    for (float& w : part) w = std::min(w, 0.0F);
+    dense_->load(part, bias_[1]);
   }
 
   void run(std::span<AbsorbedSums> absorbed) override {
     convolution_.mark(binding_.tops[0]);
     if (rule_.stabilizer != Stabilizer::kUndivided) compute_denominators();
     kernels_.divide(rule_, quotient_groups(), binding_.tops[0], absorbed);
-    const OpTensor& of_negative = counted_ == Counted::kAll ? z_[0] : z_[1];
-    convolution_.shares(weights_.data(), z_[0], of_negative, binding_.values[0],
+    const bool one = counted_ == Counted::kAll || positive_weights_alone();
+    convolution_.shares(weights_.data(), z_[0], one ? z_[0] : z_[1], binding_.values[0],
                         binding_.bottoms[0]);
   }
 
@@ -166,6 +174,10 @@ class SparseStep final : public RelevanceStep {
  private:
   [[nodiscard]] std::size_t groups() const { return static_cast<std::size_t>(rule_.groups); }
   [[nodiscard]] std::size_t z_bytes() const { return aligned(bytes_of(top_)); }
+  // Of x >= 0 they make the positive products, so that nothing has to be chosen.
+  [[nodiscard]] bool positive_weights_alone() const {
+    return counted_ == Counted::kPositive && !any_sign_;
+  }
 
   void compute_denominators() {
     const bool usable = !binding_.top_values.empty() &&
@@ -184,8 +196,9 @@ class SparseStep final : public RelevanceStep {
       if (completed)
         return kernels_.complete_sums(binding_.top_values[0], z_[1], quotient_groups());
     }
-    convolution_.sums(counted_ == Counted::kAll ? cpu::Products::kAll : cpu::Products::kPositive,
-                      weights_.data(), bias_[0], z_[0]);
+    const bool all = counted_ == Counted::kAll || positive_weights_alone();
+    convolution_.sums(all ? cpu::Products::kAll : cpu::Products::kPositive, weights_.data(),
+                      bias_[0], z_[0]);
   }
 
   [[nodiscard]] std::vector<QuotientGroup> quotient_groups() const {
@@ -206,6 +219,7 @@ class SparseStep final : public RelevanceStep {
   const RelevanceRule rule_;
   const Counted counted_;
   const ConvolutionParams params_;
+  const bool any_sign_;  // of the input
   cpu::SparseConvolution convolution_;
   const OpTensor top_;
   Buffer<float> weights_;
@@ -215,19 +229,11 @@ class SparseStep final : public RelevanceStep {
   bool biases_make_bias_ = true;
 };
 
-// Where it is faster than the layer's own operations: sums of one sign, and shares of one, pay only
-// where few outputs count.
-bool pays(const RelevanceProblem& problem, Counted counted) {
-  const bool pixels = problem.values[0].layout == Layout::kPlain;
-  switch (problem.relevant) {
-    case RelevantOutputs::kAll:
-      return false;
-    case RelevantOutputs::kActive:
-      return counted == Counted::kBothApart || (pixels && counted == Counted::kPositive);
-    case RelevantOutputs::kWinners:
-      return counted != Counted::kOther;
-  }
-  return false;
+// Where it is faster than the layer's own operations.
+bool pays(const ConvolutionParams& params, RelevantOutputs relevant, Counted counted) {
+  if (relevant == RelevantOutputs::kAll || counted == Counted::kOther) return false;
+  return relevant == RelevantOutputs::kWinners || counted == Counted::kBothApart ||
+         !is_pointwise(params);
 }
 
 }  // namespace
@@ -240,7 +246,8 @@ std::unique_ptr<RelevanceStep> make_sparse_step(const RelevanceProblem& problem,
     return nullptr;
   const Counted counted = counted_by(rule, problem.non_negative_input);
   const bool pixels = problem.values[0].layout == Layout::kPlain;
-  if (!pays(problem, counted) || (!pixels && !problem.non_negative_input)) return nullptr;
+  if (!pays(*params, problem.relevant, counted) || (!pixels && !problem.non_negative_input))
+    return nullptr;
   return std::make_unique<SparseStep>(problem, rule, counted);
 }
 

@@ -41,11 +41,12 @@ void SparseConvolution::pack(std::span<const float> plain, float* packed) const 
 #pragma omp parallel for schedule(static)
   for (std::int64_t k = 0; k < params_.outputs; ++k) {
     const float* from = plain.data() + k * group_channels_ * rows * columns;
-    float* to = packed + k * row();
-    std::fill_n(to, row(), 0.0F);
+    float* to = packed + k / lanes_ * block_weights() + k % lanes_ * run_;
+    for (std::int64_t r = 0; r < rows; ++r) std::fill_n(to + r * lanes_ * run_, run_, 0.0F);
     for (std::int64_t c = 0; c < group_channels_; ++c) {
       for (std::int64_t r = 0; r < rows; ++r) {
-        for (std::int64_t s = 0; s < columns; ++s) to[r * run_ + s * group_channels_ + c] = *from++;
+        for (std::int64_t s = 0; s < columns; ++s)
+          to[r * lanes_ * run_ + s * group_channels_ + c] = *from++;
       }
     }
   }
@@ -104,19 +105,6 @@ void SparseConvolution::take_input(const OpTensor& x) {
       for (std::int64_t w = 0; w < x_.w(); ++w)
         std::copy_n(from + w * lanes, lanes, to + w * group_channels_ + block * lanes);
     }
-  }
-}
-
-void SparseConvolution::shares(const float* weights, const OpTensor& s_positive,
-                               const OpTensor& s_negative, const OpTensor& x,
-                               const OpTensor& r) const {
-  const float *s0 = s_positive.data, *s1 = s_negative.data;
-  if (lanes_ == 16) {
-    pixels_ ? scatter_shares<16>(weights, s0, s1, x.data, r.data)
-            : gather_shares<16>(weights, s0, s1, x.data, r.data);
-  } else {
-    pixels_ ? scatter_shares<8>(weights, s0, s1, x.data, r.data)
-            : gather_shares<8>(weights, s0, s1, x.data, r.data);
   }
 }
 

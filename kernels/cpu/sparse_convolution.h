@@ -35,7 +35,7 @@ class SparseConvolution {
                                             const OpTensor& top);
   SparseConvolution(const ConvolutionParams& params, const OpTensor& x, const OpTensor& top);
 
-  [[nodiscard]] std::int64_t weight_count() const { return params_.outputs * row(); }
+  [[nodiscard]] std::int64_t weight_count() const { return blocks_ * block_weights(); }
   // From Caffe's order (K,C/G,R,S).
   void pack(std::span<const float> plain, float* packed) const;
 
@@ -50,13 +50,14 @@ class SparseConvolution {
   // bias: one per output, or none.
   void sums(Products products, const float* weights, std::span<const float> bias,
             const OpTensor& z) const;
-  // S+ and S- lie as the outputs do; no data: 0.
+  // S+ and S- lie as the outputs do, and may be one; S- without data (of pixels): 0.
   void shares(const float* weights, const OpTensor& s_positive, const OpTensor& s_negative,
               const OpTensor& x, const OpTensor& r) const;
 
  private:
-  // Weights of one output: R runs of S C/G, each filled up to whole vectors.
-  [[nodiscard]] std::int64_t row() const { return params_.kernel[0] * run_; }
+  // Weights lie as (block of K,R,lane,S C/G), each run of S C/G filled up to whole vectors: what
+  // one row of taps takes to a block of outputs is together, and fits the first-level cache.
+  [[nodiscard]] std::int64_t block_weights() const { return params_.kernel[0] * lanes_ * run_; }
   [[nodiscard]] std::int64_t positions() const { return top_.h() * top_.w(); }
   // Of a padded image's group; behind it what its last run reaches over.
   [[nodiscard]] std::int64_t group_size() const;
@@ -65,7 +66,7 @@ class SparseConvolution {
   [[nodiscard]] std::size_t mark_bytes() const;
   template <std::int64_t kLanes, Products kProducts, bool kPixels>
   void sums_of(const float* weights, std::span<const float> bias, float* z) const;
-  template <std::int64_t kLanes>
+  template <std::int64_t kLanes, bool kApart>
   void gather_shares(const float* weights, const float* s0, const float* s1, const float* x,
                      float* r) const;
   template <std::int64_t kLanes>

@@ -57,7 +57,7 @@ void SparseConvolution::scatter_shares(const float* weights, const float* s0, co
     carried.clear();
     for (std::int64_t block = 0; block < blocks_; ++block) {
       const std::int64_t at = (n * blocks_ + block) * positions() + p * top_.w() + q;
-      carried.add(marks_[at], block * kLanes * row(), s0 ? s0 + at * kLanes : nullptr,
+      carried.add(marks_[at], block * block_weights(), s0 ? s0 + at * kLanes : nullptr,
                   s1 ? s1 + at * kLanes : nullptr);
     }
     if (carried.empty()) return;
@@ -67,7 +67,7 @@ void SparseConvolution::scatter_shares(const float* weights, const float* s0, co
       for (std::int64_t v = 0; v < vectors; v += kWidest) {
         const std::int64_t to = corner + tap * padded_row_ + v * kLanes;
         with_constant<kWidest>(std::min<std::int64_t>(kWidest, vectors - v), [&](auto width) {
-          add_carried<kLanes, width.value>(carried, weights + tap * run_ + v * kLanes,
+          add_carried<kLanes, width.value>(carried, weights + tap * kLanes * run_ + v * kLanes,
                                            positive + to, negative + to);
         });
       }
@@ -75,7 +75,7 @@ void SparseConvolution::scatter_shares(const float* weights, const float* s0, co
   };
 #pragma omp parallel
   {
-    Carried<kLanes> carried(blocks_ * kLanes, row());
+    Carried<kLanes> carried(blocks_ * kLanes, run_);
 #pragma omp for schedule(static)
     for (std::int64_t at = 0; at < padded_size(); ++at) positive[at] = negative[at] = 0;
     for (std::int64_t odd = 0; odd < 2; ++odd) {

@@ -8,101 +8,116 @@
 namespace fovea::cpu {
 namespace {
 
-// Floats of weights that stay in a core's second-level cache while they pass over an image.
-constexpr std::int64_t kWeightFloats = 96 * 1024;
 constexpr int kWidest = 8;  // vectors of channels that are summed in registers
 // An image is taken in parts, so that one image alone feeds several threads.
 constexpr std::int64_t kParts = 8;
 
-// to (+)= what is carried, kWidth vectors of channels that lie `plane` apart; in the end times x.
-template <std::int64_t kLanes, int kWidth>
-void add_carried(const Carried<kLanes>& carried, const float* weights, bool begins, bool ends,
-                 const float* x, std::int64_t plane, float* to) {
-  Vector<kLanes> sums[kWidth] = {};
-  for (int v = 0; v < kWidth && !begins; ++v) sums[v] = load<kLanes>(to + v * plane);
+// Adds what is carried to kWidth vectors of channels that lie `plane` apart. kApart: S+ and S- are
+// two.
+template <std::int64_t kLanes, int kWidth, bool kApart>
+void add_carried(const Carried<kLanes>& carried, const float* weights, std::int64_t plane,
+                 float* to) {
+  Vector<kLanes> sums[kWidth];
+  for (int v = 0; v < kWidth; ++v) sums[v] = load<kLanes>(to + v * plane);
   carried.for_each(weights, [&](const float* w, const auto& positive, const auto& negative) {
 #pragma GCC unroll 8
     for (int v = 0; v < kWidth; ++v) {
       const Vector<kLanes> weight = load<kLanes>(w + v * kLanes);
-      sums[v] += weight * (weight > 0 ? positive : negative);
+      sums[v] += weight * (kApart ? (weight > 0 ? positive : negative) : positive);
     }
   });
-  for (int v = 0; v < kWidth; ++v) {
-    if (ends) sums[v] *= load<kLanes>(x + v * plane);
-    store(sums[v], to + v * plane);
-  }
+  for (int v = 0; v < kWidth; ++v) store(sums[v], to + v * plane);
 }
 
-// Along one axis: the taps first, first + step, ... below last through which pixel `at` is read.
+// Along one axis: the taps first, first + step, ... below last through which pixel `at` is read, by
+// output, output - 1, ...
 struct Taps {
-  std::int64_t first, last, step;
+  std::int64_t first, last, step, output;
   Taps(std::int64_t at, std::int64_t kernel, std::int64_t stride, std::int64_t pad,
        std::int64_t outputs)
       : first(std::max((at + pad) % stride, at + pad - (outputs - 1) * stride)),
         last(std::min(kernel, at + pad + 1)),
-        step(stride) {}
+        step(stride),
+        output((at + pad - first) / stride) {}
 };
 
 }  // namespace
 
-template <std::int64_t kLanes>
+template <std::int64_t kLanes, bool kApart>
 void SparseConvolution::gather_shares(const float* weights, const float* s0, const float* s1,
                                       const float* x, float* r) const {
   const auto &kernel = params_.kernel, &stride = params_.stride, &pad = params_.pad;
   const std::int64_t vectors = group_channels_ / kLanes, chunks = (vectors + kWidest - 1) / kWidest,
-                     pixels = x_.h() * x_.w(), plane = pixels * kLanes,
-                     together = std::clamp<std::int64_t>(kWeightFloats / (kLanes * row()), 1,
-                                                         group_blocks_);
-  // What outputs of blocks [begin, end) of image n carry to pixel (h, w).
-  const auto collect = [&](std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t begin,
-                           std::int64_t end, Carried<kLanes>& carried) {
-    const Taps rows(h, kernel[0], stride[0], pad[0], top_.h()),
-        columns(w, kernel[1], stride[1], pad[1], top_.w());
+                     plane = x_.h() * x_.w() * kLanes;
+  // What row p of a block's outputs carries to column w of the input through one row of taps.
+  const auto collect = [&](std::int64_t row_of_block, std::int64_t w, Carried<kLanes>& carried) {
+    const Taps columns(w, kernel[1], stride[1], pad[1], top_.w());
     carried.clear();
-    for (std::int64_t tap_r = rows.first; tap_r < rows.last; tap_r += rows.step) {
-      const std::int64_t p = (h + pad[0] - tap_r) / stride[0];
-      for (std::int64_t tap_s = columns.first; tap_s < columns.last; tap_s += columns.step) {
-        const std::int64_t q = (w + pad[1] - tap_s) / stride[1];
-        for (std::int64_t block = begin; block < end; ++block) {
-          const std::int64_t at = (n * blocks_ + block) * positions() + p * top_.w() + q;
-          carried.add(marks_[at],
-                      tap_r * run_ + tap_s * group_channels_ + (block - begin) * kLanes * row(),
-                      s0 ? s0 + at * kLanes : nullptr, s1 ? s1 + at * kLanes : nullptr);
-        }
-      }
+    std::int64_t at = row_of_block * top_.w() + columns.output;
+    for (std::int64_t tap = columns.first; tap < columns.last; tap += columns.step, --at) {
+      carried.add(marks_[at], tap * group_channels_, s0 + at * kLanes,
+                  kApart ? s1 + at * kLanes : nullptr);
+    }
+  };
+  const auto add = [&](const Carried<kLanes>& carried, const float* tap_weights, float* pixel) {
+    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const std::int64_t from = vectors * chunk / chunks;
+      with_constant<kWidest>(vectors * (chunk + 1) / chunks - from, [&](auto width) {
+        add_carried<kLanes, width.value, kApart>(carried, tap_weights + from * kLanes, plane,
+                                                 pixel + from * plane);
+      });
     }
   };
 #pragma omp parallel
   {
-    Carried<kLanes> carried(kernel[0] * kernel[1] * together * kLanes, row());
+    Carried<kLanes> carried(kernel[1] * kLanes, run_);
 #pragma omp for schedule(dynamic)
     for (std::int64_t task = 0; task < x_.n() * params_.groups * kParts; ++task) {
       const std::int64_t part = task % kParts, group = task / kParts, n = group / params_.groups,
-                         first_block = group % params_.groups * group_blocks_;
-      for (std::int64_t begin = 0; begin < group_blocks_; begin += together) {
-        const std::int64_t end = std::min(group_blocks_, begin + together);
-        const float* block_weights = weights + (first_block + begin) * kLanes * row();
-        for (std::int64_t pixel = pixels * part / kParts; pixel < pixels * (part + 1) / kParts;
-             ++pixel) {
-          collect(n, pixel / x_.w(), pixel % x_.w(), first_block + begin, first_block + end,
-                  carried);
-          for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
-            const std::int64_t from = vectors * chunk / chunks,
-                               at = (group * vectors + from) * plane + pixel * kLanes;
-            with_constant<kWidest>(vectors * (chunk + 1) / chunks - from, [&](auto width) {
-              add_carried<kLanes, width.value>(carried, block_weights + from * kLanes, begin == 0,
-                                               end == group_blocks_, x + at, plane, r + at);
-            });
+                         first_row = x_.h() * part / kParts,
+                         last_row = x_.h() * (part + 1) / kParts;
+      float* to = r + group * vectors * plane;
+      for (std::int64_t v = 0; v < vectors; ++v)
+        std::fill(to + v * plane + first_row * x_.w() * kLanes,
+                  to + v * plane + last_row * x_.w() * kLanes, 0.0F);
+      const std::int64_t first_block = group % params_.groups * group_blocks_;
+      for (std::int64_t block = first_block; block < first_block + group_blocks_; ++block) {
+        for (std::int64_t tap = 0; tap < kernel[0]; ++tap) {
+          const float* tap_weights = weights + block * block_weights() + tap * kLanes * run_;
+          for (std::int64_t h = first_row; h < last_row; ++h) {
+            const std::int64_t reach = h + pad[0] - tap, p = reach / stride[0];
+            if (reach < 0 || reach % stride[0] != 0 || p >= top_.h()) continue;
+            for (std::int64_t w = 0; w < x_.w(); ++w) {
+              collect((n * blocks_ + block) * top_.h() + p, w, carried);
+              add(carried, tap_weights, to + (h * x_.w() + w) * kLanes);
+            }
           }
         }
+      }
+      for (std::int64_t v = 0; v < vectors; ++v) {
+        const std::int64_t at = (group * vectors + v) * plane;
+        for (std::int64_t i = first_row * x_.w() * kLanes; i < last_row * x_.w() * kLanes; ++i)
+          r[at + i] *= x[at + i];
       }
     }
   }
 }
 
-template void SparseConvolution::gather_shares<8>(const float*, const float*, const float*,
-                                                  const float*, float*) const;
-template void SparseConvolution::gather_shares<16>(const float*, const float*, const float*,
-                                                   const float*, float*) const;
+void SparseConvolution::shares(const float* weights, const OpTensor& s_positive,
+                               const OpTensor& s_negative, const OpTensor& x,
+                               const OpTensor& r) const {
+  const float *s0 = s_positive.data, *s1 = s_negative.data;
+  const auto run = [&]<std::int64_t kLanes>(std::integral_constant<std::int64_t, kLanes>) {
+    if (pixels_) {
+      scatter_shares<kLanes>(weights, s0, s1, x.data, r.data);
+    } else if (s0 == s1) {
+      gather_shares<kLanes, false>(weights, s0, s1, x.data, r.data);
+    } else {
+      gather_shares<kLanes, true>(weights, s0, s1, x.data, r.data);
+    }
+  };
+  if (lanes_ == 16) return run(std::integral_constant<std::int64_t, 16>{});
+  run(std::integral_constant<std::int64_t, 8>{});
+}
 
 }  // namespace fovea::cpu

@@ -2,8 +2,9 @@
 // time, so that a weight is loaded once for all of them.
 #include <algorithm>
 #include <array>
-#include <utility>
+#include <bit>
 
+#include "kernels/cpu/sparse_carried.h"
 #include "kernels/cpu/sparse_convolution.h"
 #include "kernels/cpu/vector.h"
 
@@ -42,7 +43,7 @@ void dot(const Window& window, const float* w, const float* const* x, float* z) 
   Vector<kLanes> sums[kOutputs] = {};
   const float* at[kOutputs];
   std::copy_n(x, kOutputs, at);
-  for (std::int64_t r = 0; r < window.rows; ++r, w += window.run) {
+  for (std::int64_t r = 0; r < window.rows; ++r, w += kLanes * window.run) {
     for (std::int64_t i = 0; i < window.run; i += kLanes) {
       Vector<kLanes> weight = load<kLanes>(w + i);
       if constexpr (!kPixels) weight = part_of<kProducts, kLanes>(weight);
@@ -61,29 +62,23 @@ void dot(const Window& window, const float* w, const float* const* x, float* z) 
 template <std::int64_t kLanes, Products kProducts, bool kPixels>
 class Channel {
  public:
-  Channel(const Window& window, const float* weights, float bias)
-      : window_(window), weights_(weights), bias_(bias) {}
-  void add(const float* x, float* z) {
+  void begin(const float* weights, float bias) { weights_ = weights, bias_ = bias; }
+  void add(const Window& window, const float* x, float* z) {
     x_[count_] = x, z_[count_] = z;
-    if (++count_ == kSideBySide) flush();
+    if (++count_ == kSideBySide) flush(window);
   }
-  void flush() {
+  void flush(const Window& window) {
     std::array<float, kSideBySide> sums{};
-    [&]<int... kCount>(std::integer_sequence<int, kCount...>) {
-      ((count_ == kCount + 1
-            ? dot<kLanes, kProducts, kPixels, kCount + 1>(window_, weights_, x_.data(), sums.data())
-            : void()),
-       ...);
-    }
-    (std::make_integer_sequence<int, kSideBySide>{});
+    with_constant<kSideBySide>(static_cast<std::int64_t>(count_), [&](auto count) {
+      dot<kLanes, kProducts, kPixels, count.value>(window, weights_, x_.data(), sums.data());
+    });
     for (std::size_t o = 0; o < count_; ++o) *z_[o] = bias_ + sums[o];
     count_ = 0;
   }
 
  private:
-  const Window& window_;
-  const float* weights_;
-  float bias_;
+  const float* weights_ = nullptr;
+  float bias_ = 0;
   std::array<const float*, kSideBySide> x_{};
   std::array<float*, kSideBySide> z_{};
   std::size_t count_ = 0;
@@ -103,20 +98,25 @@ void SparseConvolution::sums_of(const float* weights, std::span<const float> bia
                        last = std::min(top_.h(), first + band), image = task / blocks_ / bands;
     const float* x = padded_ + (image * params_.groups + block / group_blocks_) * group_size();
     const std::int64_t plane = (image * blocks_ + block) * positions();
+    std::array<Channel<kLanes, kProducts, kPixels>, kLanes> channels;
     for (std::int64_t lane = 0; lane < std::min(kLanes, top_.c() - block * kLanes); ++lane) {
       const std::int64_t k = block * kLanes + lane;
-      Channel<kLanes, kProducts, kPixels> channel(
-          window, weights + k * row(), bias.empty() ? 0 : bias[static_cast<std::size_t>(k)]);
-      for (std::int64_t p = first; p < last; ++p) {
-        const float* row_of_x = x + p * params_.stride[0] * window.x_row;
-        for (std::int64_t q = 0; q < top_.w(); ++q) {
-          const std::int64_t at = plane + p * top_.w() + q;
-          if ((marks_[at] >> lane & 1) != 0)
-            channel.add(row_of_x + q * params_.stride[1] * group_channels_, z + at * kLanes + lane);
+      channels[static_cast<std::size_t>(lane)].begin(
+          weights + block * block_weights() + lane * run_,
+          bias.empty() ? 0 : bias[static_cast<std::size_t>(k)]);
+    }
+    for (std::int64_t p = first; p < last; ++p) {
+      const float* row_of_x = x + p * params_.stride[0] * window.x_row;
+      for (std::int64_t q = 0; q < top_.w(); ++q) {
+        const std::int64_t at = plane + p * top_.w() + q;
+        for (unsigned mark = marks_[at]; mark != 0; mark &= mark - 1) {
+          const int lane = std::countr_zero(mark);
+          channels[static_cast<std::size_t>(lane)].add(
+              window, row_of_x + q * params_.stride[1] * group_channels_, z + at * kLanes + lane);
         }
       }
-      channel.flush();
     }
+    for (auto& channel : channels) channel.flush(window);
   }
 }
 
