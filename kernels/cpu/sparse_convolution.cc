@@ -37,7 +37,7 @@ SparseConvolution::SparseConvolution(const ConvolutionParams& params, const OpTe
 }
 
 void SparseConvolution::pack(std::span<const float> plain, float* packed) const {
-  const auto [rows, columns] = params_.kernel;
+  const std::int64_t rows = params_.kernel[0], columns = params_.kernel[1];
 #pragma omp parallel for schedule(static)
   for (std::int64_t k = 0; k < params_.outputs; ++k) {
     const float* from = plain.data() + k * group_channels_ * rows * columns;

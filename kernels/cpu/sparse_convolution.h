@@ -12,9 +12,10 @@
 // number of threads and images.
 //
 // Cost: a multiplication and an addition per tap of a marked output; but a weight is loaded for
-// each, which a dense operation is spared. Beside oneDNN's dense operations (zen 4, fp32, one
-// thread): sums take 0.5 to 0.9 of their time with a fifth of the outputs marked, and more than
-// theirs with half; shares of both signs (two dense operations) 0.35 to 0.6, and 0.55 to 0.75.
+// each, which a dense operation is spared. Times of oneDNN's dense operations (zen 4, fp32, one
+// thread, layers of the four nets) that it takes with a fifth and with half of the outputs marked:
+// sums 0.45 to 0.65 and 0.95 to 1.25 (1x1: 1.2 to 2); shares of one sign 0.5 to 0.7 and 0.85 to
+// 0.95 (1x1: 1.05 to 1.35); of both, which are two dense operations, 0.35 to 0.5 and 0.6 to 0.9.
 #pragma once
 
 #include <cstdint>
