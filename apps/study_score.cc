@@ -13,7 +13,7 @@
 #include "apps/study.h"
 #include "engine/core/file.h"
 #include "engine/core/json_fields.h"
-#include "engine/io/weights.h"
+#include "engine/io/safetensors.h"
 #include "engine/study/job_state.h"
 #include "engine/study/model_name.h"
 #include "engine/study/result_table.h"
@@ -40,7 +40,7 @@ struct Target {
 
 // The iteration that a run's best weights are of; 0 where the file does not say.
 std::int64_t best_iteration(const fs::path& file) {
-  const auto metadata = read_weights(file).metadata;
+  const auto metadata = read_safetensors_metadata(file);
   const auto found = metadata.find("iteration");
   try {
     return found == metadata.end() ? 0 : std::stoll(found->second);

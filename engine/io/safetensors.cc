@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <string_view>
 
 #include "engine/core/file.h"
 #include "engine/core/json_fields.h"
@@ -66,6 +69,39 @@ void check_cover(std::vector<Extent> used, std::uint64_t size, const std::string
           " bytes of data, expected the ", end, " of its tensors");
 }
 
+// Of a file of `size` bytes that begins with `start`.
+std::uint64_t header_length(std::string_view start, std::uint64_t size, const std::string& file) {
+  std::uint64_t length = 0;
+  require(start.size() >= 8, "truncated file: ", file, ": ", start.size(),
+          " bytes, expected a safetensors header");
+  std::memcpy(&length, start.data(), 8);
+  require(length <= kMaxHeader && length <= size - 8,
+          "not a safetensors file, or truncated: ", file, ": header of ", length,
+          " bytes in a file of ", size);
+  return length;
+}
+
+Json parse_header(std::string_view text, const std::string& file) {
+  Json header = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  require(header.is_object(), "not a safetensors file: ", file, ": its header is not JSON");
+  return header;
+}
+
+constexpr const char* kMetadata = "__metadata__";
+
+std::map<std::string, std::string> metadata_of(const Json& header, const std::string& file) {
+  std::map<std::string, std::string> metadata;
+  const auto found = header.find(kMetadata);
+  if (found == header.end()) return metadata;
+  require(found->is_object(), "wrong header in ", file, ": __metadata__, expected an object");
+  for (const auto& [key, value] : found->items()) {
+    require(value.is_string(), "wrong header in ", file, ": __metadata__.", key,
+            ", expected a string");
+    metadata[key] = value.get<std::string>();
+  }
+  return metadata;
+}
+
 }  // namespace
 
 const Tensor<float>* WeightFile::find(const std::string& name) const {
@@ -77,38 +113,38 @@ const Tensor<float>* WeightFile::find(const std::string& name) const {
 
 WeightFile read_safetensors(const std::filesystem::path& path) {
   const std::string bytes = read_file(path), file = path.string();
-  std::uint64_t length = 0;
-  require(bytes.size() >= 8, "truncated file: ", file, ": ", bytes.size(),
-          " bytes, expected a safetensors header");
-  std::memcpy(&length, bytes.data(), 8);
-  require(length <= kMaxHeader && length <= bytes.size() - 8,
-          "not a safetensors file, or truncated: ", file, ": header of ", length,
-          " bytes in a file of ", bytes.size());
-  const Json header =
-      Json::parse(bytes.data() + 8, bytes.data() + 8 + length, nullptr, /*allow_exceptions=*/false);
-  require(header.is_object(), "not a safetensors file: ", file, ": its header is not JSON");
-  WeightFile result;
+  const std::uint64_t length = header_length(bytes, bytes.size(), file);
+  const Json header = parse_header(std::string_view(bytes).substr(8, length), file);
+  WeightFile result{.tensors = {}, .metadata = metadata_of(header, file)};
   std::vector<Extent> used;
   for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") {
-      require(entry.is_object(), "wrong header in ", file, ": __metadata__, expected an object");
-      for (const auto& [key, value] : entry.items()) {
-        require(value.is_string(), "wrong header in ", file, ": __metadata__.", key,
-                ", expected a string");
-        result.metadata[key] = value.get<std::string>();
-      }
-    } else {
-      result.tensors.emplace_back(name, read_tensor(name, entry, bytes.data() + 8 + length,
-                                                    bytes.size() - 8 - length, file, used));
-    }
+    if (name == kMetadata) continue;
+    result.tensors.emplace_back(name, read_tensor(name, entry, bytes.data() + 8 + length,
+                                                  bytes.size() - 8 - length, file, used));
   }
   check_cover(std::move(used), bytes.size() - 8 - length, file);
   return result;
 }
 
+std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path) {
+  const std::string file = path.string();
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  std::ifstream in(path, std::ios::binary);
+  require(!error && in, "cannot read ", file, ": ", std::strerror(error ? error.value() : errno));
+  const auto next = [&](std::uint64_t count) {
+    std::string bytes(count, '\0');
+    in.read(bytes.data(), static_cast<std::streamsize>(count));
+    bytes.resize(static_cast<std::size_t>(in.gcount()));
+    return bytes;
+  };
+  const std::uint64_t length = header_length(next(8), size, file);
+  return metadata_of(parse_header(next(length), file), file);
+}
+
 void write_safetensors(const std::filesystem::path& path, const WeightFile& file, bool overwrite) {
   Json header = Json::object();
-  if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
+  if (!file.metadata.empty()) header[kMetadata] = file.metadata;
   std::uint64_t offset = 0;
   for (const auto& [name, tensor] : file.tensors) {
     const std::uint64_t end = offset + tensor.values.size() * sizeof(float);

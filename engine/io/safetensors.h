@@ -22,6 +22,11 @@ struct WeightFile {
 // overlap or leave bytes unused, or a tensor is not F32.
 [[nodiscard]] WeightFile read_safetensors(const std::filesystem::path& path);
 
+// The metadata alone: reads the header, not the tensors. Error where it is not what the format
+// says.
+[[nodiscard]] std::map<std::string, std::string> read_safetensors_metadata(
+    const std::filesystem::path& path);
+
 // The file appears complete or not at all.
 void write_safetensors(const std::filesystem::path& path, const WeightFile& file,
                        bool overwrite = true);

@@ -140,6 +140,29 @@ TEST(Safetensors, WrongHeadersSayWhatIsWrong) {
   }
 }
 
+TEST(Safetensors, MetadataIsReadWithoutTheTensors) {
+  const TemporaryFolder folder;
+  WeightFile file = sample_file();
+  file.metadata = {{"iteration", "12"}, {"target", "age"}};
+  write_safetensors(folder / "w.safetensors", file);
+  EXPECT_EQ(read_safetensors_metadata(folder / "w.safetensors"), file.metadata);
+  // The tensors need not even be there; a header that is not is an error.
+  const std::string bytes = read_file(folder / "w.safetensors");
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), 8);
+  write_input(folder / "cut.safetensors", bytes.substr(0, 8 + length));
+  EXPECT_EQ(read_safetensors_metadata(folder / "cut.safetensors"), file.metadata);
+  for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{5}, 7 + length}) {
+    write_input(folder / "cut.safetensors", bytes.substr(0, size));
+    const std::string message =
+        message_of([&] { (void)read_safetensors_metadata(folder / "cut.safetensors"); });
+    EXPECT_NE(message.find("truncated"), std::string::npos) << size << ": " << message;
+    EXPECT_NE(message.find("cut.safetensors"), std::string::npos) << message;
+  }
+  EXPECT_NE(message_of([&] { (void)read_safetensors_metadata(folder / "none"); }).find("none"),
+            std::string::npos);
+}
+
 TEST(Safetensors, FailedWritesLeaveTheOldFile) {
   const TemporaryFolder folder;
   write_safetensors(folder / "w.safetensors", sample_file());
