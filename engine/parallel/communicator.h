@@ -8,12 +8,14 @@
 // an Error that names the ranks and `what` they were waited for ("rank 1: the gradients of conv1").
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fovea {
@@ -83,6 +85,12 @@ class Communicator {
 // Whether a launcher (mpirun, srun) says in the environment that this process is one of several
 // ranks. Costs nothing and calls nothing of MPI.
 [[nodiscard]] bool launched_as_rank();
+
+// How the names of the variables begin by which launchers (Open MPI, PMIx, PMI 1 and 2, Hydra,
+// Intel MPI) tell a process which rank it is and where the others are. A process that a rank starts
+// is no rank: it must not find them.
+inline constexpr std::array<std::string_view, 8> kLauncherVariables{
+    "OMPI_", "PMIX_", "PMI_", "PMI2_", "MPI_", "HYDI_", "HYDRA_", "I_MPI_"};
 
 // The ranks that this process was launched with; without a launcher one rank alone, and no call of
 // MPI. Error when there is a launcher and this build has no MPI.

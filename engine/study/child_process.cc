@@ -27,16 +27,16 @@ namespace {
   ::_exit(127);
 }
 
-std::vector<std::string> environment_with(
-    const std::vector<std::pair<std::string, std::string>>& changes) {
+std::vector<std::string> environment_of(const ChildOptions& o) {
   std::vector<std::string> all;
   for (char** entry = environ; *entry; ++entry) {
     const std::string text = *entry;
-    bool changed = false;
-    for (const auto& [name, value] : changes) changed |= text.starts_with(name + "=");
-    if (!changed) all.push_back(text);
+    bool ours = true;
+    for (const auto& [name, value] : o.environment) ours &= !text.starts_with(name + "=");
+    for (const std::string_view beginning : o.without) ours &= !text.starts_with(beginning);
+    if (ours) all.push_back(text);
   }
-  for (const auto& [name, value] : changes) all.push_back(name + "=" + value);
+  for (const auto& [name, value] : o.environment) all.push_back(name + "=" + value);
   return all;
 }
 
@@ -52,7 +52,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 ChildProcess::ChildProcess(const ChildOptions& o) {
   std::vector<std::string> arguments{o.program.filename().string()};
   arguments.insert(arguments.end(), o.arguments.begin(), o.arguments.end());
-  std::vector<std::string> environment = environment_with(o.environment);
+  std::vector<std::string> environment = environment_of(o);
   const std::vector<char*> argv = pointers_to(arguments), envp = pointers_to(environment);
   const int log = ::open(o.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   require(log >= 0, "cannot write ", o.log.string(), ": ", std::strerror(errno));

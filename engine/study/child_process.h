@@ -5,7 +5,9 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,7 +17,8 @@ struct ChildOptions {
   std::filesystem::path program;
   std::vector<std::string> arguments;  // behind the program's name
   std::filesystem::path log;           // stdout and stderr are added to its end
-  std::vector<std::pair<std::string, std::string>> environment;  // over ours
+  std::vector<std::pair<std::string, std::string>> environment;  // over ours, ...
+  std::span<const std::string_view> without = {};  // ... less what begins with one of these
   int inherited = -1;  // a descriptor that stays open in the child; -1: none
 };
 

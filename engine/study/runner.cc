@@ -8,6 +8,7 @@
 
 #include "engine/core/file.h"
 #include "engine/core/split_list.h"
+#include "engine/parallel/communicator.h"
 #include "engine/study/child_process.h"
 #include "engine/study/job_lock.h"
 #include "engine/study/job_state.h"
@@ -116,6 +117,7 @@ class Runner {
                        .arguments = train_arguments(plan_, jobs_[job], options_.study, at.device),
                        .log = log,
                        .environment = {},
+                       .without = kLauncherVariables,  // under mpirun we are a rank, a job is none
                        .inherited = lock.descriptor()};
     if (!at.visible_gpus.empty())
       child.environment.emplace_back("CUDA_VISIBLE_DEVICES", at.visible_gpus);

@@ -8,8 +8,10 @@
 
 #include "engine/core/json_fields.h"
 #include "engine/study/job_state.h"
+#include "engine/train/run_log.h"
 #include "engine/train/trainer.h"
 #include "tests/support/browser.h"
+#include "tests/support/ranks_command.h"
 #include "tests/train/toy_run.h"
 
 namespace fovea {
@@ -163,6 +165,19 @@ TEST_F(Study, TwoProcessesShareTheJobs) {
     const std::string log = read_file(entry.path());
     EXPECT_EQ(log.find("training "), log.rfind("training ")) << "twice: " << entry.path();
   }
+}
+
+// Each of its processes is a study's; the jobs that they start are no ranks of the launcher's.
+TEST_F(Study, RunsUnderALauncher) {
+  if (!has_mpirun()) GTEST_SKIP() << "no mpirun on the PATH";
+  if (kSanitized) GTEST_SKIP() << "MPI is not built with sanitizers";
+  std::vector<std::string> plan = begin("s", 50);
+  plan.push_back("--plan-only");
+  ASSERT_EQ(run(plan).code, 0);
+  const CommandResult result = run_ranks_command(folder_.path(), 2, {"study", "run", file("s")});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(status("s")["done"], 8);
+  EXPECT_EQ(read_run_log(folder_ / "s/age_net_definitions/fold0").description["ranks"], 1);
 }
 
 TEST_F(Study, AFailedJobIsShownAndStopsNoOther) {

@@ -1,10 +1,15 @@
 // The parts of a study that need no process: names, plan, states, scores, table, scripts.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "engine/core/file.h"
 #include "engine/core/json_fields.h"
+#include "engine/parallel/communicator.h"
+#include "engine/study/child_process.h"
 #include "engine/study/job_lock.h"
 #include "engine/study/job_state.h"
 #include "engine/study/model_name.h"
@@ -288,6 +293,29 @@ TEST(Slurm, OneTaskPerJobThatGoesOnWhenStopped) {
   const TemporaryFolder folder;
   write_input(folder / "s.sh", script);
   EXPECT_EQ(std::system(("bash -n " + (folder / "s.sh").string()).c_str()), 0);
+}
+
+TEST(ChildProcess, GetsOurEnvironmentWithChangesAndWithoutALaunchersPart) {
+  const TemporaryFolder folder;
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "FOVEA_TEST_KEPT"})
+    ::setenv(name, "2", 1);
+  ChildProcess child({.program = "/usr/bin/env",
+                      .arguments = {},
+                      .log = folder / "log",
+                      .environment = {{"FOVEA_TEST_ADDED", "3"}, {"FOVEA_TEST_KEPT", "4"}},
+                      .without = kLauncherVariables});
+  std::optional<ChildExit> end;
+  for (int ms = 0; ms < 20000 && !(end = child.poll()); ++ms)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "FOVEA_TEST_KEPT"})
+    ::unsetenv(name);
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->code, 0);
+  const std::string log = "\n" + read_file(folder / "log");
+  for (const char* expected : {"\nFOVEA_TEST_ADDED=3\n", "\nFOVEA_TEST_KEPT=4\n", "\nPATH="})
+    EXPECT_NE(log.find(expected), std::string::npos) << expected;
+  for (const char* gone : {"OMPI_", "PMIX_", "PMI_", "FOVEA_TEST_KEPT=2"})
+    EXPECT_EQ(log.find(gone), std::string::npos) << gone;
 }
 
 }  // namespace
