@@ -1,8 +1,13 @@
 #include "engine/parallel/communicator.h"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
 #include <cstdlib>
-#include <string_view>
+#include <exception>
+#include <mutex>
+#include <thread>
 
 #include "engine/core/error.h"
 #include "engine/parallel/mpi.h"
@@ -20,11 +25,12 @@ class Alone final : public Communicator {
   [[nodiscard]] int rank() const override { return 0; }
   [[nodiscard]] int size() const override { return 1; }
   [[nodiscard]] int ranks_on_this_machine() const override { return 1; }
+  [[nodiscard]] double timeout_s() const override { return 0; }
   [[noreturn]] void fail(const std::string& line) override { throw Error(line); }
 
  protected:
-  void exchange(std::span<const RankMessage>, std::span<const RankMessage>, const std::string&,
-                Patience) override {}
+  void exchange(std::span<const RankMessage>, std::span<const RankMessage>,
+                const std::string&) override {}
 };
 
 template <class T>
@@ -76,7 +82,7 @@ void Communicator::sum_whole(std::span<T> values, const std::string& what) {
     receives.push_back({r, {place, values.size_bytes()}});
     place += values.size_bytes();
   }
-  exchange(sends, receives, what, Patience::kTimeout);
+  exchange(sends, receives, what);
   add_in_rank_order(values, rank(), size(), reinterpret_cast<const T*>(received_.data()));
 }
 
@@ -95,10 +101,10 @@ void Communicator::sum_slices(std::span<T> values, const std::string& what) {
     own_sums.push_back({r, bytes_of(own)});
     place += own.size_bytes();
   }
-  exchange(parts, own_parts, what, Patience::kTimeout);
+  exchange(parts, own_parts, what);
   add_in_rank_order(own, rank(), size(), reinterpret_cast<const T*>(received_.data()));
   // The others' sums come to where their parts lay.
-  exchange(own_sums, parts, what, Patience::kTimeout);
+  exchange(own_sums, parts, what);
 }
 
 template <class T>
@@ -117,14 +123,13 @@ void Communicator::sum(std::span<double> values, const std::string& what) {
   sum_values(values, what);
 }
 
-void Communicator::broadcast(std::span<std::byte> bytes, const std::string& what,
-                             Patience patience) {
+void Communicator::broadcast(std::span<std::byte> bytes, const std::string& what) {
   std::vector<RankMessage> sends, receives;
   for (int r = 1; r < size(); ++r) {
     if (first()) sends.push_back({r, bytes});
   }
   if (!first()) receives.push_back({0, bytes});
-  if (size() > 1) exchange(sends, receives, what, patience);
+  if (size() > 1) exchange(sends, receives, what);
 }
 
 std::string Communicator::broadcast(std::string text, const std::string& what) {
@@ -133,6 +138,33 @@ std::string Communicator::broadcast(std::string text, const std::string& what) {
   text.resize(length);
   broadcast(std::as_writable_bytes(std::span(text)), what);
   return text;
+}
+
+void Communicator::first_does(const std::function<void()>& work, const std::string& what) {
+  std::byte working{1}, done{0};
+  if (!first()) {
+    for (std::byte sign = working; sign == working;) broadcast({&sign, 1}, what);
+    return;
+  }
+  if (size() == 1) return work();
+  const std::chrono::duration<double> interval(std::min(1.0, timeout_s() / 4));
+  std::exception_ptr unheard;
+  {
+    const std::jthread signs([&](const std::stop_token& stop) {
+      std::mutex mutex;
+      std::unique_lock lock(mutex);
+      std::condition_variable_any stopped;
+      try {
+        while (!stopped.wait_for(lock, stop, interval, [&] { return stop.stop_requested(); }))
+          broadcast({&working, 1}, what);
+      } catch (...) {
+        unheard = std::current_exception();
+      }
+    });
+    work();
+  }
+  if (unheard) std::rethrow_exception(unheard);
+  broadcast({&done, 1}, what);
 }
 
 void Communicator::barrier(const std::string& what) {

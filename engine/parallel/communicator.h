@@ -11,7 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,11 +19,6 @@
 #include <vector>
 
 namespace fovea {
-
-enum class Patience : std::uint8_t {
-  kTimeout,
-  kEndless,  // for what takes one rank as long as it takes: an evaluation, a large file
-};
 
 // To or from a rank.
 struct RankMessage {
@@ -41,15 +36,19 @@ class Communicator {
   [[nodiscard]] virtual int rank() const = 0;
   [[nodiscard]] virtual int size() const = 0;
   [[nodiscard]] virtual int ranks_on_this_machine() const = 0;
+  [[nodiscard]] virtual double timeout_s() const = 0;
   [[nodiscard]] bool first() const { return rank() == 0; }  // who writes files and talks
 
   // In place, ((rank 0 + rank 1) + rank 2) + ... for every element.
   void sum(std::span<float> values, const std::string& what);
   void sum(std::span<double> values, const std::string& what);
   // From rank 0 to all.
-  void broadcast(std::span<std::byte> bytes, const std::string& what,
-                 Patience patience = Patience::kTimeout);
+  void broadcast(std::span<std::byte> bytes, const std::string& what);
   [[nodiscard]] std::string broadcast(std::string text, const std::string& what);
+  // Rank 0 works, however long it takes (an evaluation, a large file), and calls nothing else of
+  // this meanwhile; the others wait. A thread of rank 0 gives signs of life, so a rank 0 that is
+  // frozen is still named after the timeout.
+  void first_does(const std::function<void()>& work, const std::string& what);
   // Returns when every rank has called it.
   void barrier(const std::string& what);
   // Error on the rank whose `text` is not rank 0's: "<what> of rank 1: ..., expected ... as rank
@@ -67,7 +66,7 @@ class Communicator {
  protected:
   // Sends and receives at once; of two ranks, messages arrive in the order in which they are sent.
   virtual void exchange(std::span<const RankMessage> sends, std::span<const RankMessage> receives,
-                        const std::string& what, Patience patience) = 0;
+                        const std::string& what) = 0;
 
   std::atomic<bool> cancelled_ = false, busy_ = true;
 

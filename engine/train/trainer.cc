@@ -73,11 +73,14 @@ class Run {
   // What rank 0 alone does, however long it takes it; behind it all ranks agree on `exhausted_`.
   template <class Work>
   void first_does(const std::string& what, Work&& work) {
-    if (first()) work();
-    exhausted_ = best_.exhausted();
-    if (!shared_) return;
-    std::byte byte{exhausted_};
-    shared_->ranks().broadcast({&byte, 1}, what, Patience::kEndless);
+    if (!shared_) {
+      work();
+      exhausted_ = best_.exhausted();
+      return;
+    }
+    shared_->ranks().first_does(work, what);
+    std::byte byte{best_.exhausted()};
+    shared_->ranks().broadcast({&byte, 1}, what);
     exhausted_ = byte != std::byte{0};
   }
 

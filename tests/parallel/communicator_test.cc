@@ -3,10 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "engine/core/random.h"
 #include "tests/parallel/thread_ranks.h"
+#include "tests/support/message_of.h"
 
 namespace fovea {
 namespace {
@@ -75,6 +79,40 @@ TEST(Communicator, TheRankThatDiffersIsNamed) {
       EXPECT_STREQ(error.what(), "computation of rank 1: 1 thread, expected 2 threads as rank 0");
     }
   });
+}
+
+// Signs of life come every 5 ms here.
+TEST(Communicator, TheOthersWaitForWorkOfTheFirst) {
+  std::atomic<int> worked = 0;
+  run_ranks(3, [&](Communicator& ranks) {
+    for (const int ms : {0, 60}) {
+      const int before = worked;
+      ranks.barrier("the start");
+      ranks.first_does(
+          [&] {
+            EXPECT_TRUE(ranks.first());
+            std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+            ++worked;
+          },
+          "work");
+      EXPECT_EQ(worked, before + 1);
+      double one[] = {1};
+      ranks.sum(one, "what comes next");  // nothing of the signs is left over
+      EXPECT_EQ(one[0], 3);
+    }
+  });
+}
+
+TEST(Communicator, WhatGoesWrongInWorkOfTheFirstComesOut) {
+  run_ranks(2, [](Communicator& ranks) {
+    const std::string message =
+        message_of([&] { ranks.first_does([] { throw Error("a full disk"); }, "the file"); });
+    EXPECT_EQ(message, ranks.first() ? "a full disk" : "no longer there: rank 0, the file");
+  });
+  const auto alone = join_ranks(1);
+  int worked = 0;
+  alone->first_does([&] { ++worked; }, "work");
+  EXPECT_EQ(worked, 1);
 }
 
 TEST(Communicator, WithoutALauncherThereIsOneRank) {

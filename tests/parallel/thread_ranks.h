@@ -59,11 +59,12 @@ class ThreadRank final : public Communicator {
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
   [[nodiscard]] int ranks_on_this_machine() const override { return size_; }
+  [[nodiscard]] double timeout_s() const override { return 0.02; }
   [[noreturn]] void fail(const std::string& line) override { throw Error(line); }
 
  protected:
   void exchange(std::span<const RankMessage> sends, std::span<const RankMessage> receives,
-                const std::string& what, Patience) override {
+                const std::string& what) override {
     for (const RankMessage& m : sends) boxes_.put(rank_, m.rank, m.bytes);
     for (const RankMessage& m : receives) {
       while (!boxes_.take(m.rank, rank_, m.bytes, std::chrono::milliseconds(20)))

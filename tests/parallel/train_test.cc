@@ -1,5 +1,6 @@
 // `mpirun -n N fovea train`: what several ranks train is what one process does; how they end.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
@@ -289,9 +290,7 @@ TEST_F(TrainRanks, ASilentRankIsNamedWithWhatItWasWaitedFor) {
   const ToyRun toy(1000000);
   for (const std::size_t silent : {0U, 1U}) {
     const std::string out = str("run", silent);
-    // No snapshot: while rank 0 writes one the other rank waits without end.
-    RanksCommand run(toy.path(), 2,
-                     toy.train(out, {"--comm-timeout", "1", "--set", "solver.snapshot=0"}));
+    RanksCommand run(toy.path(), 2, toy.train(out, {"--comm-timeout", "1"}));
     const auto ranks = ranks_that_train(run, toy / out / "fold0/log.csv");
     ASSERT_EQ(ranks.size(), 2U);
     // mpirun starts the ranks in their order.
@@ -300,6 +299,33 @@ TEST_F(TrainRanks, ASilentRankIsNamedWithWhatItWasWaitedFor) {
     expect_one_error(result, {str("no answer from rank ", silent, " of 2 within 1 s"),
                               "--comm-timeout", "waited for: the "});
   }
+}
+
+// A snapshot that takes rank 0 longer than the timeout is waited for; a rank 0 that freezes in it
+// is not. Its file is a pipe here that nobody reads, so it does not come back from opening it.
+TEST_F(TrainRanks, ARankZeroThatFreezesAtASnapshotIsNamed) {
+  constexpr int kSnapshot = 5000;
+  const ToyRun toy(1000000);
+  const fs::path folder = toy / "run/fold0";
+  fs::create_directories(folder);
+  RanksCommand run(toy.path(), 2,
+                   toy.train("run", joined({"--comm-timeout", "1"},
+                                           settings({str("solver.snapshot=", kSnapshot),
+                                                     str("solver.display=", kSnapshot)}))));
+  const auto ranks = ranks_when(run, [] { return true; });
+  ASSERT_EQ(ranks.size(), 2U);
+  const fs::path pipe = folder / str("iter_", kSnapshot, ".state.tmp", ranks[0]);
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const auto reached = [&] {
+    const fs::path log = folder / "log.csv";
+    return fs::exists(log) && read_file(log).find(str("\n", kSnapshot, ",")) != std::string::npos;
+  };
+  ASSERT_EQ(ranks_when(run, reached).size(), 2U);
+  std::this_thread::sleep_for(2500ms);
+  ASSERT_EQ(ranks_when(run, reached).size(), 2U) << "they did not wait";
+  ::kill(ranks[0], SIGSTOP);
+  expect_one_error(run.wait(), {"rank 1: no answer from rank 0 of 2 within 1 s",
+                                str("waited for: the snapshot of iteration ", kSnapshot)});
 }
 
 }  // namespace

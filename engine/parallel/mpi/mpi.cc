@@ -50,6 +50,7 @@ class Mpi final : public Communicator {
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
   [[nodiscard]] int ranks_on_this_machine() const override { return here_; }
+  [[nodiscard]] double timeout_s() const override { return timeout_s_; }
 
   [[noreturn]] void fail(const std::string& line) override {
     if (rank_ > 0) std::this_thread::sleep_for(kPrecedence);
@@ -61,7 +62,7 @@ class Mpi final : public Communicator {
 
  protected:
   void exchange(std::span<const RankMessage> sends, std::span<const RankMessage> receives,
-                const std::string& what, Patience patience) override {
+                const std::string& what) override {
     std::vector<MPI_Request> requests;
     std::vector<int> others;
     const auto start = [&](const RankMessage& message, auto call, const char* name) {
@@ -74,12 +75,12 @@ class Mpi final : public Communicator {
     requests.reserve(sends.size() + receives.size());
     for (const RankMessage& message : receives) start(message, MPI_Irecv, "MPI_Irecv");
     for (const RankMessage& message : sends) start(message, MPI_Isend, "MPI_Isend");
-    wait(requests, others, what, patience);
+    wait(requests, others, what);
   }
 
  private:
   void wait(std::vector<MPI_Request>& requests, const std::vector<int>& others,
-            const std::string& what, Patience patience) {
+            const std::string& what) {
     auto last = Clock::now();
     std::size_t left = requests.size();
     for (int idle = 0; left > 0;) {
@@ -92,8 +93,7 @@ class Mpi final : public Communicator {
       if (now_left == 0) return;
       require(!cancelled_, "cancelled: ", what);
       if (now_left < left) left = now_left, last = Clock::now(), idle = 0;
-      if (patience == Patience::kTimeout &&
-          std::chrono::duration<double>(Clock::now() - last).count() > timeout_s_)
+      if (std::chrono::duration<double>(Clock::now() - last).count() > timeout_s_)
         throw Error(silence(requests, others, what));
       pause(++idle);
     }
