@@ -215,7 +215,7 @@ void add_relevance_evaluate_command(CLI::App& relevance) {
       ->capture_default_str();
   c->add_option("--share", p.share, "of the tiles replaced at the end")->capture_default_str();
   c->add_option("--channels", a->channels, "sum | norm")->capture_default_str();
-  c->add_option("--out", a->out, "folder for evaluation.json, CSV and SVG files");
+  c->add_option("--out", a->out, "folder for evaluation.json, CSV, SVG and PNG files");
   c->footer(
       "Example: fovea relevance evaluate --weights W --data faces.fovea \\\n"
       "           --view gender/aligned/fold0/test --masks faces --rules study,epsilon,z-plus");

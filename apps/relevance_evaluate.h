@@ -19,8 +19,8 @@ struct EvaluationReport {
 
 [[nodiscard]] Json to_json(const EvaluationReport& report);
 void print_table(const EvaluationReport& report);
-// OUT/evaluation.json, curves.csv and curves-*.svg, randomization.csv and .svg, images.csv: those
-// that there is something for. `names`: of the images.
+// OUT/evaluation.json, curves.csv and curves-*.{svg,png}, randomization.{csv,svg,png}, images.csv:
+// those that there is something for. `names`: of the images.
 void write_files(const EvaluationReport& report, const std::vector<std::string>& names,
                  const std::filesystem::path& out);
 

@@ -126,11 +126,11 @@ void write_curves(const std::vector<Evaluation>& rules, const fs::path& out) {
         line.points.push_back({100 * curve.share[k], curve.probability[k]});
       c.lines.push_back(line);
     }
-    write_file(out / file, to_svg_file(c, title), common().force);
+    write_figure(chart_figure(c, title), (out / file).string(), common().force);
   };
-  chart("curves-most.svg", "Most relevant tiles replaced first: lower is better",
+  chart("curves-most", "Most relevant tiles replaced first: lower is better",
         &Evaluation::most_first);
-  chart("curves-least.svg", "Least relevant tiles replaced first: higher is better",
+  chart("curves-least", "Least relevant tiles replaced first: higher is better",
         &Evaluation::least_first);
 }
 
@@ -150,9 +150,8 @@ void write_randomization(const std::vector<Evaluation>& rules, const fs::path& o
     }
     chart.lines.push_back(line);
   }
-  write_file(out / "randomization.svg",
-             to_svg_file(chart, "Parameters randomised, layer by layer: lower is better"),
-             common().force);
+  write_figure(chart_figure(chart, "Parameters randomised, layer by layer: lower is better"),
+               (out / "randomization").string(), common().force);
 }
 
 // One column of the table: its head, its width, and what a rule has there.

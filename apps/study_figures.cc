@@ -79,7 +79,7 @@ std::vector<StudyFigure> study_figures(const std::filesystem::path& study,
   }
   const LineChart others = other_models(study, plan);
   if (!others.lines.empty())
-    figures.push_back({"accuracy_others", "Other models", to_svg_file(others, "Other models")});
+    figures.push_back({"accuracy_others", "Other models", chart_figure(others, "Other models")});
   return figures;
 }
 

@@ -13,7 +13,7 @@ namespace fovea::apps {
 
 struct StudyFigure {
   std::string name, title;  // of the file, without extension; "CaffeNet"
-  std::string svg;
+  Drawing drawing;
 };
 // One per net of which there are scores, and one of the models that are not the study's.
 [[nodiscard]] std::vector<StudyFigure> study_figures(const std::filesystem::path& study,

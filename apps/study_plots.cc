@@ -2,13 +2,12 @@
 #include "apps/common.h"
 #include "apps/study.h"
 #include "apps/study_figures.h"
-#include "engine/core/file.h"
 
 namespace fovea::apps {
 namespace {
 
 struct Arguments {
-  std::string study, out;
+  std::string study, out, format = "both";
 };
 
 void run(const Arguments& a) {
@@ -19,9 +18,11 @@ void run(const Arguments& a) {
           ", expected those of `fovea study score` on every fold");
   const fs::path folder = a.out.empty() ? fs::path(a.study) / "plots" : fs::path(a.out);
   fs::create_directories(folder);
+  const FigureFormats formats{.svg = a.format != "png", .png = a.format != "svg"};
   for (const StudyFigure& figure : figures) {
-    write_file(folder / (figure.name + ".svg"), figure.svg);
-    talk("wrote " + (folder / (figure.name + ".svg")).string());
+    for (const fs::path& file :
+         write_figure(figure.drawing, (folder / figure.name).string(), true, formats))
+      talk("wrote " + file.string());
   }
 }
 
@@ -29,10 +30,13 @@ void run(const Arguments& a) {
 
 void add_study_plots_command(CLI::App& study) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* c = study.add_subcommand("plots", "accuracy over iterations, a figure (SVG) per net");
+  CLI::App* c = study.add_subcommand("plots", "accuracy over iterations, a figure per net");
   c->add_option("DIR", a->study, "folder of the study, scored")->required();
   c->add_option("--out", a->out,
                 "folder for the figures (default DIR/plots); drawn anew each time");
+  c->add_option("--format", a->format, "svg, png or both")
+      ->check(CLI::IsMember({"svg", "png", "both"}))
+      ->capture_default_str();
   c->footer("Example: fovea study plots runs/study");
   c->callback([a] { run(*a); });
 }

@@ -90,8 +90,8 @@ std::string figures_html(const std::vector<StudyFigure>& figures) {
   std::string html;
   for (const StudyFigure& figure : figures)
     html += str("<div class=\"card sheet\"><img alt=\"", escape_html(figure.title),
-                ": accuracy over iterations\" src=\"data:image/svg+xml;base64,", base64(figure.svg),
-                "\"></div>");
+                ": accuracy over iterations\" src=\"data:image/svg+xml;base64,",
+                base64(to_svg_file(figure.drawing)), "\"></div>");
   return html;
 }
 

@@ -3,16 +3,20 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "data/html.h"
+#include "data/stroke_font.h"
 #include "engine/core/error.h"
 
 namespace fovea {
 namespace {
 
-// The drawing area in user units; the SVG scales to the page's column.
-constexpr double kWidth = 640, kHeight = 330;
-constexpr double kLeft = 62, kRight = 620, kTop = 14, kBottom = 284;
+// The drawing area.
+constexpr float kWidth = 640, kHeight = 330;
+constexpr float kLeft = 62, kRight = 614, kTop = 14, kBottom = 284;
+// Around it in a figure: the title above, samples of the lines below.
+constexpr float kTitle = 34, kIndent = 22, kKeyLine = 26, kKeyGap = 7;
 
 class Scale {
  public:
@@ -29,126 +33,169 @@ class Scale {
     y_high = y_step * std::ceil(high_y / y_step - 1e-9);
     y_low = y_step * std::floor(chart.y_start / y_step + 1e-9);
   }
-  [[nodiscard]] std::string x(double value) const {
-    return fixed(kLeft + (kRight - kLeft) * value / x_high, 1);
+  [[nodiscard]] float x(double value) const {
+    return kLeft + (kRight - kLeft) * static_cast<float>(value / x_high);
   }
-  [[nodiscard]] std::string y(double value) const {
-    return fixed(kBottom - (kBottom - kTop) * (value - y_low) / (y_high - y_low), 1);
+  [[nodiscard]] float y(double value) const {
+    return kBottom - (kBottom - kTop) * static_cast<float>((value - y_low) / (y_high - y_low));
   }
 
   double x_high = 1, y_low = 0, y_high = 1, x_step = 1, y_step = 1;
 };
 
-std::string svg_text(const std::string& x, const std::string& y, const std::string& anchor,
-                     const std::string& kind, const std::string& text) {
-  return str("<text x=\"", x, "\" y=\"", y, "\" text-anchor=\"", anchor, "\" class=\"", kind, "\">",
-             escape_html(text), "</text>");
-}
-
-std::string grid_lines(const LineChart& chart, const Scale& scale) {
-  std::string svg;
+void add_grid(Drawing& drawing, const LineChart& chart, const Scale& scale) {
   const int y_digits = scale.y_step >= 1 ? 0 : scale.y_step >= 0.1 ? 1 : 2;
   const auto lines = std::lround((scale.y_high - scale.y_low) / scale.y_step);
   for (long i = 0; i <= lines; ++i) {
     const double value = scale.y_low + scale.y_step * static_cast<double>(i);
-    const std::string y = scale.y(value);
+    const float y = scale.y(value);
     const bool base = std::abs(value) < scale.y_step / 2;
-    svg += str("<line x1=\"", kLeft, "\" x2=\"", kRight, "\" y1=\"", y, "\" y2=\"", y,
-               "\" class=\"", base ? "chart-base" : "chart-grid", "\"/>");
-    svg += svg_text(fixed(kLeft - 8, 0), fixed(std::stod(y) + 4, 1), "end", "chart-axis",
-                    chart.y_is_share ? percent(value, 0) : fixed(value, y_digits));
+    drawing.line({{kLeft, y}, {kRight, y}}, base ? "chart-base" : "chart-grid");
+    drawing.text({kLeft - 8, y + 4}, Anchor::kEnd,
+                 chart.y_is_share ? percent(value, 0) : fixed(value, y_digits), "chart-axis");
   }
   for (int i = 0; scale.x_step * i <= scale.x_high * (1 + 1e-9); ++i) {
-    svg += svg_text(scale.x(scale.x_step * i), fixed(kBottom + 18, 0), "middle", "chart-axis",
-                    fixed(scale.x_step * i, 0));
+    drawing.text({scale.x(scale.x_step * i), kBottom + 18}, Anchor::kMiddle,
+                 fixed(scale.x_step * i, 0), "chart-axis");
   }
-  return svg;
 }
 
-std::string polyline(const ChartLine& line, const Scale& scale) {
-  std::string points;
+void add_line(Drawing& drawing, const ChartLine& line, const Scale& scale) {
+  std::vector<Point> points;
   for (const ChartPoint& p : line.points) {
-    if (!std::isfinite(p.y)) continue;
-    points +=
-        str(points.empty() ? "" : " ", scale.x(p.x), ',', scale.y(std::min(p.y, scale.y_high)));
+    if (std::isfinite(p.y)) points.push_back({scale.x(p.x), scale.y(std::min(p.y, scale.y_high))});
   }
-  return str("<polyline points=\"", points, "\" class=\"chart-", escape_html(line.name), "\"/>");
+  const std::string look = "chart-" + line.name;
+  if (points.size() == 1) drawing.disc(points[0], 3.5F, look);  // a line would not be seen
+  drawing.line(std::move(points), look);
+}
+
+// How much of the curves drawn so far a box around a note would hide: points 4 units apart.
+int hidden_by(const Drawing& drawing, Point low, Point high) {
+  int count = 0;
+  for (const Mark& mark : drawing.marks) {
+    if (mark.kind != Mark::Kind::kLine || mark.look == "chart-grid" || mark.look == "chart-base")
+      continue;
+    for (std::size_t i = 0; i + 1 < mark.at.size(); ++i) {
+      const Point along = mark.at[i + 1] - mark.at[i];
+      const int steps = 1 + static_cast<int>(std::hypot(along.x, along.y) / 4);
+      for (int k = 0; k < steps; ++k) {
+        const Point p = mark.at[i] + (static_cast<float>(k) / static_cast<float>(steps)) * along;
+        count += p.x > low.x && p.x < high.x && p.y > low.y && p.y < high.y ? 1 : 0;
+      }
+    }
+  }
+  return count;
+}
+
+// The levels and what they are, above or below them and at the end where it hides the least.
+void add_references(Drawing& drawing, const LineChart& chart, const Scale& scale) {
+  for (const ChartReference& reference : chart.references) {
+    const float y = scale.y(reference.level);
+    drawing.line({{kLeft, y}, {kRight, y}}, "chart-reference");
+  }
+  for (const ChartReference& reference : chart.references) {
+    const float y = scale.y(reference.level), length = 12 * text_length(reference.label);
+    int least = std::numeric_limits<int>::max();
+    Mark note{.kind = Mark::Kind::kText, .look = "chart-axis chart-note", .text = reference.label};
+    for (const float baseline : {y - 6, y + 15}) {
+      for (const bool right : {true, false}) {
+        const Point low{right ? kRight - length : kLeft, baseline - 11};
+        const int hidden = hidden_by(drawing, low, low + Point{length, 14});
+        if (hidden >= least) continue;
+        least = hidden;
+        note.at = {{right ? kRight : kLeft + 4, baseline}};
+        note.anchor = right ? Anchor::kEnd : Anchor::kStart;
+      }
+    }
+    drawing.marks.push_back(note);
+  }
 }
 
 // Colours that stay apart for the colour-blind, after M. Okabe and K. Ito.
-constexpr std::array<const char*, 8> kSeries{"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                             "#e69f00", "#56b4e9", "#7a3b00", "#5b2a86"};
-constexpr const char* kFileStyle =
-    "text{font:12px system-ui,'DejaVu Sans',sans-serif;fill:#6b6a65}"
-    ".title{font-size:14px;font-weight:600;fill:#1d1d1b}.legend{fill:#1d1d1b}"
-    ".chart-grid{stroke:#e4e2dc}.chart-base{stroke:#8d8c86}"
-    ".chart-reference{stroke:#8d8c86;stroke-dasharray:3 4}"
-    ".chart-note{paint-order:stroke;stroke:#fff;stroke-width:4px}"
-    "polyline{fill:none;stroke-width:2;stroke-linejoin:round}"
-    ".chart-control,.key-control{stroke:#6b6a65;stroke-dasharray:5 4}";
+constexpr std::array<std::uint32_t, 8> kSeries{0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7,
+                                               0xe69f00, 0x56b4e9, 0x7a3b00, 0x5b2a86};
 
-// What several lines share is in the style; here the colour of each. Beyond eight, dots.
-std::string series_style(std::size_t i) {
-  return str(".chart-series-", i, ",.key-series-", i, "{stroke:", kSeries[i % kSeries.size()],
-             i < kSeries.size() ? "" : ";stroke-dasharray:2 3", "}");
+// Beyond eight lines dots.
+Look series_look(std::size_t i) {
+  Look look{.color = kSeries[i % kSeries.size()], .width = 2};
+  if (i >= kSeries.size()) look.dashes = {1, 4};
+  return look;
+}
+
+// As many columns as the longest label allows.
+std::size_t legend_columns(const std::vector<ChartLine>& lines, float& column) {
+  constexpr float kSpace = 24;
+  float longest = 0;
+  for (const ChartLine& line : lines)
+    longest =
+        std::max(longest, chart_figure_looks().at("legend").text_size * text_length(line.label));
+  column = kKeyLine + kKeyGap + longest + kSpace;
+  return std::max<std::size_t>(static_cast<std::size_t>((kWidth - kIndent) / column), 1);
 }
 
 }  // namespace
 
-std::string to_svg(const LineChart& chart) {
+Drawing chart_drawing(const LineChart& chart) {
   const Scale scale(chart);
-  std::string svg = str("<svg class=\"chart\" viewBox=\"0 0 ", kWidth, ' ', kHeight,
-                        "\" role=\"img\" aria-label=\"", escape_html(chart.description), "\">");
-  svg += grid_lines(chart, scale);
-  for (const ChartLine& line : chart.lines) svg += polyline(line, scale);
-  for (const ChartReference& reference : chart.references) {
-    const std::string y = scale.y(reference.level);
-    svg += str("<line x1=\"", kLeft, "\" x2=\"", kRight, "\" y1=\"", y, "\" y2=\"", y,
-               "\" class=\"chart-reference\"/>");
-    svg += svg_text(fixed(kRight, 0), fixed(std::stod(y) - 6, 1), "end", "chart-axis chart-note",
-                    reference.label);
-  }
+  Drawing drawing{.width = kWidth, .height = kHeight, .description = chart.description};
+  add_grid(drawing, chart, scale);
+  for (const ChartLine& line : chart.lines) add_line(drawing, line, scale);
+  add_references(drawing, chart, scale);
   for (const ChartLine& line : chart.lines) {
     if (line.points.empty() || line.label.empty()) continue;
-    const ChartPoint& last = line.points.back();
-    svg += str("<circle cx=\"", scale.x(last.x), "\" cy=\"", scale.y(last.y),
-               "\" r=\"3.5\" class=\"chart-end\"/>");
-    svg += svg_text(fixed(std::stod(scale.x(last.x)) - 2, 1),
-                    fixed(std::stod(scale.y(last.y)) - 10, 1), "end", "chart-value", line.label);
+    const Point last{scale.x(line.points.back().x), scale.y(line.points.back().y)};
+    drawing.disc(last, 3.5F, "chart-end");
+    drawing.text(last - Point{2, 10}, Anchor::kEnd, line.label, "chart-value");
   }
-  svg += svg_text(fixed((kLeft + kRight) / 2, 0), fixed(kHeight - 8, 0), "middle", "chart-label",
-                  chart.x_label);
-  svg += str("<text transform=\"translate(12 ", fixed((kTop + kBottom) / 2, 0),
-             ") rotate(-90)\" text-anchor=\"middle\" class=\"chart-label\">",
-             escape_html(chart.y_label), "</text></svg>");
-  return svg;
+  drawing.text({(kLeft + kRight) / 2, kHeight - 8}, Anchor::kMiddle, chart.x_label, "chart-label");
+  drawing.text({12, (kTop + kBottom) / 2}, Anchor::kMiddle, chart.y_label, "chart-label", true);
+  return drawing;
 }
 
-std::string to_svg_file(LineChart chart, const std::string& title) {
-  constexpr double kTitle = 34, kRow = 22, kColumn = 196;
-  constexpr std::size_t kColumns = 3;
-  std::string style = kFileStyle, legend;
-  const std::size_t rows = (chart.lines.size() + kColumns - 1) / kColumns;
+const std::map<std::string, Look>& chart_figure_looks() {
+  constexpr std::uint32_t kInk = 0x1d1d1b, kSoft = 0x6b6a65;
+  static const std::map<std::string, Look> looks{
+      {"title", {.color = kInk, .text_size = 14, .bold = true}},
+      {"legend", {.color = kInk}},
+      {"chart-axis", {.color = kSoft}},
+      {"chart-label", {.color = kSoft}},
+      {"chart-axis chart-note", {.color = kSoft, .halo = true}},
+      {"chart-grid", {.color = 0xe4e2dc}},
+      {"chart-base", {.color = 0x8d8c86}},
+      {"chart-reference", {.color = 0x8d8c86, .dashes = {2, 4}}},
+      {"chart-control", {.color = kSoft, .width = 2, .dashes = {4, 5}}}};
+  return looks;
+}
+
+void add_key(Drawing& figure, Point at, const std::string& look, const std::string& label) {
+  figure.line({at, at + Point{kKeyLine, 0}}, look);
+  figure.text(at + Point{kKeyLine + kKeyGap, 4}, Anchor::kStart, label, "legend");
+}
+
+Drawing chart_figure(LineChart chart, const std::string& title) {
+  constexpr float kRow = 22;
+  Drawing figure{.width = kWidth, .description = title, .looks = chart_figure_looks()};
+  Drawing keys;
+  float column = 0;
+  const std::size_t columns = legend_columns(chart.lines, column);
   for (std::size_t i = 0; i < chart.lines.size(); ++i) {
     ChartLine& line = chart.lines[i];
-    if (line.name != "control") line.name = str("series-", i), style += series_style(i);
-    const double x = kLeft - 40 + kColumn * static_cast<double>(i % kColumns);
-    const double y = kTitle + kHeight + 8 + kRow * static_cast<double>(i / kColumns);
-    legend += str("<line x1=\"", fixed(x, 0), "\" x2=\"", fixed(x + 24, 0), "\" y1=\"", fixed(y, 0),
-                  "\" y2=\"", fixed(y, 0), "\" stroke-width=\"2\" class=\"key-", line.name, "\"/>");
-    legend += svg_text(fixed(x + 32, 0), fixed(y + 4, 0), "start", "legend", line.label);
+    if (line.name != "control") line.name = str("series-", i);
+    const std::string look = "chart-" + line.name;
+    figure.looks.emplace(look, series_look(i));
+    add_key(keys,
+            {column * static_cast<float>(i % columns), kRow * static_cast<float>(i / columns)},
+            look, line.label);
     line.label.clear();
   }
-  const double height = kTitle + kHeight + kRow * static_cast<double>(rows) + 8;
-  return str("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", kWidth, "\" height=\"", height,
-             "\" viewBox=\"0 0 ", kWidth, ' ', height, "\"><style>", style,
-             "</style><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>",
-             svg_text(fixed(kLeft - 40, 0), "22", "start", "title", title), "<svg y=\"", kTitle,
-             "\" width=\"", kWidth, "\" height=\"", kHeight, "\">", to_svg(chart), "</svg>", legend,
-             "</svg>\n");
+  const std::size_t rows = (chart.lines.size() + columns - 1) / columns;
+  figure.height = kTitle + kHeight + kRow * static_cast<float>(rows) + 8;
+  figure.text({kIndent, 22}, Anchor::kStart, title, "title");
+  figure.place(chart_drawing(chart), {0, kTitle});
+  figure.place(keys, {kIndent, kTitle + kHeight + 8});
+  return figure;
 }
-
-std::string_view chart_file_style() { return kFileStyle; }
 
 std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points, std::size_t count) {
   if (points.size() <= count) return points;

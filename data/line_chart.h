@@ -1,12 +1,15 @@
-// A line chart as inline SVG: hairline grid, axis labels, lines, one optional reference level.
+// Line charts: hairline grid, axis labels, lines, levels to compare with.
 //
-// Colours come from the page's style sheet through class names: chart-line, chart-raw, chart-grid,
-// chart-axis, chart-reference.
+// The looks of a chart are named chart-grid, chart-base, chart-axis, chart-label, chart-reference,
+// chart-note, and chart-<name of the line>: classes of the page that it goes into, or looks of a
+// figure of its own.
 #pragma once
 
+#include <map>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "data/drawing.h"
 
 namespace fovea {
 
@@ -15,7 +18,7 @@ struct ChartPoint {
 };
 
 struct ChartLine {
-  std::string name;        // the style class behind "chart-": "line" or "raw"
+  std::string name;        // its look behind "chart-": "line" or "raw"
   std::string label = {};  // written at its right end; "" for none
   std::vector<ChartPoint> points;
 };
@@ -37,14 +40,18 @@ struct LineChart {
   std::vector<ChartReference> references = {};
 };
 
-[[nodiscard]] std::string to_svg(const LineChart& chart);
+[[nodiscard]] Drawing chart_drawing(const LineChart& chart);
 
-// The chart as a file of its own: each line in a colour of its own (a line named "control" dashed
+// The chart as a figure of its own: each line in a colour of its own (a line named "control" dashed
 // and gray), a title above, and the lines' labels as a legend below instead of at their ends.
-[[nodiscard]] std::string to_svg_file(LineChart chart, const std::string& title);
+[[nodiscard]] Drawing chart_figure(LineChart chart, const std::string& title);
 
-// The style sheet of such files, but for the colours of the lines: "chart-<name>".
-[[nodiscard]] std::string_view chart_file_style();
+// The looks of such figures, but for those of the lines; also "title" and "legend".
+[[nodiscard]] const std::map<std::string, Look>& chart_figure_looks();
+
+// A sample of the line with its name behind it, as a legend has them; `at` is the sample's left
+// end.
+void add_key(Drawing& figure, Point at, const std::string& look, const std::string& label);
 
 // Means of equal stretches of the points, at most `count` of them: what a chart can show.
 [[nodiscard]] std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points,

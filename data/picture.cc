@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <string>
 
-#include "data/small_text.h"
+#include "data/ink.h"
+#include "data/stroke_font.h"
 #include "engine/core/error.h"
 
 namespace fovea {
@@ -103,27 +105,40 @@ Image overlay(const Image& image, TensorView<const float> relevance, const Color
   return blended(grayed(image), colors, values.values);
 }
 
+std::string short_number(float value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.3g", static_cast<double>(value == 0 ? 0 : value));
+  return text.data();
+}
+
 Image color_bar(const Colormap& map, MapRange range, float limit, int height) {
-  constexpr int kBar = 12, kGap = 4;
-  const int margin = kTextHeight / 2;
+  constexpr int kBar = 12, kGap = 4, kDigits = 12;  // pixels; the last: how high digits are
+  constexpr int kMargin = (kDigits + 2) / 2;        // so that a number's middle is at the end
+  constexpr float kEm = static_cast<float>(kDigits) / kCapitalHeight, kPen = kPenWidth * kEm;
   const bool from_zero = map.sequential || range == MapRange::kAbsolute;
-  expects(height >= 3 * kTextHeight, "a colour bar is as high as its three numbers");
+  expects(height >= 6 * kMargin, "a colour bar is as high as its three numbers");
   const float low = from_zero ? 0.0F : -1.0F, middle = from_zero ? 0.5F : 0.0F;
   const std::array<std::string, 3> labels{short_number(limit), short_number(middle * limit),
                                           short_number(low * limit)};
-  int text = 0;
-  for (const std::string& label : labels) text = std::max(text, text_width(label));
-  Image bar = blank(height, kBar + kGap + text);
+  float text = 0;
+  for (const std::string& label : labels) text = std::max(text, kEm * text_length(label));
+  Image bar = blank(height, kBar + kGap + static_cast<int>(std::ceil(text)));
   std::ranges::fill(bar.pixels, std::uint8_t{255});
-  const int colors = height - 2 * margin;
+  const int colors = height - 2 * kMargin;
   for (int y = 0; y < colors; ++y) {
     const float share = static_cast<float>(y) / static_cast<float>(colors - 1);
     const auto rgb = map(1 + share * (low - 1));
-    for (int x = 0; x < kBar; ++x) set_pixel(bar, margin + y, x, rgb);
+    for (int x = 0; x < kBar; ++x) set_pixel(bar, kMargin + y, x, rgb);
   }
-  const std::array<int, 3> tops{0, (height - kTextHeight) / 2, height - kTextHeight};
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    draw_text(bar, tops[i], kBar + kGap, labels[i], {40, 40, 40});
+  const std::array<int, 3> middles{kMargin, height / 2, height - kMargin};
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    std::vector<Line> strokes = text_strokes(labels[i]);
+    const Point at{kBar + kGap, static_cast<float>(middles[i] + kDigits / 2)};
+    for (Line& line : strokes) {
+      for (Point& p : line) p = at + kEm * p;
+    }
+    draw_lines(bar, strokes, {.color = 0x282828, .width = kPen});
+  }
   return bar;
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "data/colormap.h"
@@ -47,6 +48,9 @@ struct MapScale {
 // Error when image and relevance differ in height or width.
 [[nodiscard]] Image overlay(const Image& image, TensorView<const float> relevance_chw,
                             const Colormap& map, const MapScale& scale = {});
+
+// Three significant digits, as short as it gets: "0.125", "1.2e-05", "0".
+[[nodiscard]] std::string short_number(float value);
 
 // An upright bar of the colours from `limit` at the top down to -limit (0 for an absolute range or
 // a sequential map), `height` pixels high, with both ends and the middle written beside it.

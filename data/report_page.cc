@@ -55,7 +55,7 @@ std::string loss_chart(const ReportTask& task) {
     const double nothing = std::log(static_cast<double>(task.classes.size()));
     chart.references = {{nothing, str("knowing nothing: ", fixed(nothing, 2))}};
   }
-  return str("<div class=\"card\"><h3>Training loss</h3>", to_svg(chart), "</div>");
+  return str("<div class=\"card\"><h3>Training loss</h3>", to_svg(chart_drawing(chart)), "</div>");
 }
 
 std::string accuracy_chart(const ReportTask& task) {
@@ -67,8 +67,8 @@ std::string accuracy_chart(const ReportTask& task) {
                   .lines = {{.name = "line",
                              .label = percent(task.accuracy.back().y),
                              .points = thinned(task.accuracy, kMostChartPoints)}}};
-  return str("<div class=\"card\"><h3>", escape_html(task.accuracy_title), "</h3>", to_svg(chart),
-             "</div>");
+  return str("<div class=\"card\"><h3>", escape_html(task.accuracy_title), "</h3>",
+             to_svg(chart_drawing(chart)), "</div>");
 }
 
 std::string scores_html(const ReportTask& task, const ReportScores& scores) {

@@ -3,22 +3,22 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/html.h"
 #include "engine/core/error.h"
 
 namespace fovea {
 namespace {
 
-constexpr double kPanelWidth = 640, kPanelHeight = 330, kTitle = 34, kGap = 16, kLegend = 40;
-constexpr std::string_view kColours =
-    "polyline{stroke-linecap:round}"
-    ".aligned{stroke:#1f6fb4}.unaligned{stroke:#8a5cc0}.mixed{stroke:#e8820c}"
-    ".fromscratch{stroke-opacity:.5}.imdbwiki{stroke-dasharray:7 5}";
+constexpr float kTitle = 34, kGap = 16, kLegend = 40;
 
-// "chart-" and the classes that colour a line: LineChart takes one name.
-std::string classes_of(const StudyCurve& curve) {
-  return str("curve ", curve.alignment, " ", curve.start);
+Look look_of(const StudyCurve& curve) {
+  const bool aligned = curve.alignment == "aligned", mixed = curve.alignment == "mixed";
+  Look look{.color = aligned ? 0x1f6fb4U : mixed ? 0xe8820cU : 0x8a5cc0U, .width = 2};
+  if (curve.start == "fromscratch") look.opacity = 0.5F;
+  if (curve.start == "imdbwiki") look.dashes = {6, 6};
+  return look;
 }
+
+std::string name_of(const StudyCurve& curve) { return str(curve.alignment, "-", curve.start); }
 
 // Tenths around everything that is drawn.
 void fit(LineChart& chart) {
@@ -32,54 +32,60 @@ void fit(LineChart& chart) {
   chart.y_end = std::min(std::ceil((high + 0.02) * 10) / 10, 1.0);
 }
 
-std::string panel_svg(const StudyPanel& panel, double left) {
-  LineChart chart{.description = panel.title + ": accuracy over training iterations",
+Drawing panel_drawing(const StudyPanel& panel) {
+  LineChart chart{.description = {},
                   .x_label = "Training iterations",
                   .y_label = "Accuracy, ten crops",
                   .y_is_share = true,
                   .lines = {},
                   .references = panel.references};
   for (const StudyCurve& curve : panel.curves)
-    chart.lines.push_back({.name = classes_of(curve), .points = curve.points});
+    chart.lines.push_back({.name = name_of(curve), .points = curve.points});
   fit(chart);
-  return str("<text x=\"", left + 20, "\" y=\"22\" class=\"title\">", escape_html(panel.title),
-             "</text><svg x=\"", left, "\" y=\"", kTitle, "\" width=\"", kPanelWidth,
-             "\" height=\"", kPanelHeight, "\">", to_svg(chart), "</svg>");
+  const Drawing inner = chart_drawing(chart);
+  Drawing drawing{.width = inner.width, .height = kTitle + inner.height};
+  drawing.text({20, 22}, Anchor::kStart, panel.title, "title");
+  drawing.place(inner, {0, kTitle});
+  return drawing;
 }
 
-std::string legend_svg(const std::vector<StudyPanel>& panels) {
-  std::string svg;
+// Every label once, in a row.
+void add_legend(Drawing& figure, const std::vector<StudyPanel>& panels, Point at) {
+  constexpr float kColumn = 84;
   std::vector<std::string> shown;
-  double x = 60;
-  const double y = kTitle + kPanelHeight + 22;
   for (const StudyPanel& panel : panels) {
     for (const StudyCurve& curve : panel.curves) {
       if (std::ranges::find(shown, curve.label) != shown.end()) continue;
       shown.push_back(curve.label);
-      svg += str("<line x1=\"", x, "\" x2=\"", x + 26, "\" y1=\"", y, "\" y2=\"", y,
-                 "\" stroke-width=\"2\" class=\"", classes_of(curve), "\"/><text x=\"", x + 33,
-                 "\" y=\"", y + 4, "\" class=\"legend\">", escape_html(curve.label), "</text>");
-      x += 84;
+      add_key(figure, at, "chart-" + name_of(curve), curve.label);
+      at.x += kColumn;
     }
   }
-  return svg;
 }
 
 }  // namespace
 
-std::string study_figure(const std::vector<StudyPanel>& panels) {
-  // One panel alone stands in a figure as wide as the others: the same scale, side by side on a
-  // page.
-  const double count = std::max(static_cast<double>(panels.size()), 2.0);
-  const double width = count * kPanelWidth + (count - 1) * kGap;
-  const double height = kTitle + kPanelHeight + kLegend;
-  std::string svg =
-      str("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", width, "\" height=\"", height,
-          "\" viewBox=\"0 0 ", width, ' ', height, "\"><style>", chart_file_style(), kColours,
-          "</style><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>");
-  for (std::size_t i = 0; i < panels.size(); ++i)
-    svg += panel_svg(panels[i], static_cast<double>(i) * (kPanelWidth + kGap));
-  return svg + legend_svg(panels) + "</svg>\n";
+Drawing study_figure(const std::vector<StudyPanel>& panels) {
+  Drawing figure{.looks = chart_figure_looks()};
+  for (const StudyPanel& panel : panels) {
+    for (const StudyCurve& curve : panel.curves)
+      figure.looks.emplace("chart-" + name_of(curve), look_of(curve));
+  }
+  float left = 0;
+  for (const StudyPanel& panel : panels) {
+    const Drawing drawing = panel_drawing(panel);
+    figure.description +=
+        str(figure.description.empty() ? "Accuracy over training iterations: " : "; ", panel.title);
+    figure.place(drawing, {left, 0});
+    figure.height = drawing.height;
+    // One panel alone stands in a figure as wide as the others: the same scale, side by side on a
+    // page.
+    figure.width = std::max(left + drawing.width, 2 * drawing.width + kGap);
+    left += drawing.width + kGap;
+  }
+  add_legend(figure, panels, {62, figure.height + 22});
+  figure.height += kLegend;
+  return figure;
 }
 
 }  // namespace fovea

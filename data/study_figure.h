@@ -22,7 +22,7 @@ struct StudyPanel {
   std::vector<ChartReference> references;  // results of others
 };
 
-// An SVG file: the panels side by side, a legend below.
-[[nodiscard]] std::string study_figure(const std::vector<StudyPanel>& panels);
+// The panels side by side, a legend below.
+[[nodiscard]] Drawing study_figure(const std::vector<StudyPanel>& panels);
 
 }  // namespace fovea

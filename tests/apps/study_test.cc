@@ -346,11 +346,19 @@ TEST_F(StudyReport, PlotsAreFilesOfTheirOwn) {
   ASSERT_EQ(run({"study", "plots", file("s")}).code, 0);
   for (const char* net : {"AdienceNet", "CaffeNet", "GoogLeNet"}) {
     const std::string svg = read_file(folder_ / str("s/plots/accuracy_", net, ".svg"));
-    EXPECT_EQ(count_of(svg, "<polyline"), net == std::string("AdienceNet") ? 2U : 1U) << net;
+    const std::size_t curves = net == std::string("AdienceNet") ? 2 : 1;
+    EXPECT_EQ(count_of(svg, "class=\"chart-aligned-"), curves + 1) << net;  // + legend
     EXPECT_EQ(count_of(svg, "<svg"), count_of(svg, "</svg>"));
     EXPECT_EQ(count_of(svg, "nan"), 0U);
   }
   EXPECT_FALSE(fs::exists(folder_ / "s/plots/accuracy_VGG16.svg"));  // of which there is none
+  const Image picture = read_image(folder_ / "s/plots/accuracy_CaffeNet.png");
+  EXPECT_EQ(picture.width, 2592);  // two pixels for a unit of the SVG
+  EXPECT_EQ(picture.height, 808);
+  ASSERT_EQ(run({"study", "plots", file("s"), "--out", file("one"), "--format", "png"}).code, 0);
+  EXPECT_FALSE(fs::exists(folder_ / "one/accuracy_CaffeNet.svg"));
+  EXPECT_EQ(read_file(folder_ / "one/accuracy_CaffeNet.png"),
+            read_file(folder_ / "s/plots/accuracy_CaffeNet.png"));
   ASSERT_EQ(run({"study", "run", file("t"), "--data", file("faces.fovea"), "--configs", configs_,
                  "--plan-only"})
                 .code,

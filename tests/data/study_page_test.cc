@@ -21,7 +21,7 @@ TEST(LineChart, DrawsEveryReferenceAndEndsWhereItIsTold) {
                         .y_is_share = true,
                         .lines = {{.name = "line", .points = {{0, 0.3}, {10, 0.5}}}},
                         .references = {{0.4, "one"}, {0.6, "two"}}};
-  const std::string svg = to_svg(chart);
+  const std::string svg = to_svg(chart_drawing(chart));
   EXPECT_EQ(count_of(svg, "class=\"chart-reference\""), 2U);
   EXPECT_EQ(count_of(svg, ">70 %<"), 1U);
   EXPECT_EQ(count_of(svg, ">20 %<"), 1U);
@@ -31,10 +31,11 @@ TEST(LineChart, DrawsEveryReferenceAndEndsWhereItIsTold) {
 TEST(StudyFigure, HasALinePerModelAndOneLegendForAllPanels) {
   const StudyCurve scratch{"[i,.]", "aligned", "fromscratch", {{1, 0.4}, {2, 0.5}}},
       tuned{"[m,n]", "mixed", "finetuning", {{1, 0.5}, {2, 0.6}}};
-  const std::string svg = study_figure({{"CaffeNet: <age>", {scratch, tuned}, {{0.507, "before"}}},
-                                        {"CaffeNet: gender", {scratch}, {}}});
-  EXPECT_EQ(count_of(svg, "<polyline"), 3U);
-  EXPECT_EQ(count_of(svg, "curve mixed finetuning"), 2U);  // line and legend
+  const std::string svg =
+      to_svg_file(study_figure({{"CaffeNet: <age>", {scratch, tuned}, {{0.507, "before"}}},
+                                {"CaffeNet: gender", {scratch}, {}}}));
+  EXPECT_EQ(count_of(svg, "class=\"chart-aligned-fromscratch\""), 3U);  // two lines, legend
+  EXPECT_EQ(count_of(svg, "class=\"chart-mixed-finetuning\""), 2U);     // line, legend
   EXPECT_EQ(count_of(svg, ">[i,.]<"), 1U);
   EXPECT_EQ(count_of(svg, "CaffeNet: &lt;age&gt;"), 2U);  // title and description
   EXPECT_EQ(count_of(svg, "<svg"), count_of(svg, "</svg>"));
