@@ -11,6 +11,7 @@
 
 #include "engine/core/error.h"
 #include "engine/parallel/mpi.h"
+#include "engine/parallel/slices.h"
 
 namespace fovea {
 namespace {
@@ -38,36 +39,6 @@ std::span<std::byte> bytes_of(std::span<T> values) {
   return std::as_writable_bytes(values);
 }
 
-// The part of `rank` of `size` in `values`.
-template <class T>
-std::span<T> slice(std::span<T> values, int rank, int size) {
-  const auto at = [&](int r) {
-    return values.size() * static_cast<std::size_t>(r) / static_cast<std::size_t>(size);
-  };
-  return values.subspan(at(rank), at(rank + 1) - at(rank));
-}
-
-// to = ((part 0 + part 1) + part 2) + ..., where part `rank` is `to` itself and the parts of the
-// other ranks lie one behind the other in `others`. Block by block, because `to` is also written.
-template <class T>
-void add_in_rank_order(std::span<T> to, int rank, int size, const T* others) {
-  constexpr std::size_t kBlock = 1024;
-  T sums[kBlock];
-  for (std::size_t first = 0; first < to.size(); first += kBlock) {
-    const std::size_t count = std::min(kBlock, to.size() - first);
-    for (int r = 0; r < size; ++r) {
-      const auto place = static_cast<std::size_t>(r < rank ? r : r - 1);
-      const T* part = r == rank ? &to[first] : others + place * to.size() + first;
-      if (r == 0) {
-        std::copy_n(part, count, sums);
-      } else {
-        for (std::size_t i = 0; i < count; ++i) sums[i] += part[i];
-      }
-    }
-    std::copy_n(sums, count, &to[first]);
-  }
-}
-
 }  // namespace
 
 // Everybody sends all of it to everybody and adds up by itself.
@@ -75,15 +46,17 @@ template <class T>
 void Communicator::sum_whole(std::span<T> values, const std::string& what) {
   received_.resize(values.size_bytes() * static_cast<std::size_t>(size() - 1));
   std::vector<RankMessage> sends, receives;
+  std::vector<const T*> parts;
   std::byte* place = received_.data();
   for (int r = 0; r < size(); ++r) {
+    parts.push_back(r == rank() ? values.data() : reinterpret_cast<const T*>(place));
     if (r == rank()) continue;
     sends.push_back({r, bytes_of(values)});
     receives.push_back({r, {place, values.size_bytes()}});
     place += values.size_bytes();
   }
   exchange(sends, receives, what);
-  add_in_rank_order(values, rank(), size(), reinterpret_cast<const T*>(received_.data()));
+  add_in_order<T>(parts, values);
 }
 
 // Every rank adds up one slice of the values and sends that to the others: each value crosses
@@ -93,8 +66,10 @@ void Communicator::sum_slices(std::span<T> values, const std::string& what) {
   const std::span<T> own = slice(values, rank(), size());
   received_.resize(own.size_bytes() * static_cast<std::size_t>(size() - 1));
   std::vector<RankMessage> parts, own_parts, sums, own_sums;
+  std::vector<const T*> summands;
   std::byte* place = received_.data();
   for (int r = 0; r < size(); ++r) {
+    summands.push_back(r == rank() ? own.data() : reinterpret_cast<const T*>(place));
     if (r == rank()) continue;
     parts.push_back({r, bytes_of(slice(values, r, size()))});
     own_parts.push_back({r, {place, own.size_bytes()}});
@@ -102,7 +77,7 @@ void Communicator::sum_slices(std::span<T> values, const std::string& what) {
     place += own.size_bytes();
   }
   exchange(parts, own_parts, what);
-  add_in_rank_order(own, rank(), size(), reinterpret_cast<const T*>(received_.data()));
+  add_in_order<T>(summands, own);
   // The others' sums come to where their parts lay.
   exchange(own_sums, parts, what);
 }
@@ -111,6 +86,10 @@ template <class T>
 void Communicator::sum_values(std::span<T> values, const std::string& what) {
   if (size() == 1) return;
   if (values.size_bytes() <= kWholeBytes) return sum_whole(values, what);
+  if (!windows().empty()) {
+    return sum_in_windows(values, rank(), windows(),
+                          [&](const auto& reached) { wait_for_windows(reached, what); });
+  }
   constexpr std::size_t kPiece = kPieceBytes / sizeof(T);
   for (std::size_t first = 0; first < values.size(); first += kPiece)
     sum_slices(values.subspan(first, std::min(kPiece, values.size() - first)), what);
@@ -121,6 +100,10 @@ void Communicator::sum(std::span<float> values, const std::string& what) {
 }
 void Communicator::sum(std::span<double> values, const std::string& what) {
   sum_values(values, what);
+}
+
+void Communicator::wait_for_windows(const ReachedInWindow&, const std::string&) {
+  expects(false, "ranks that share memory");
 }
 
 void Communicator::broadcast(std::span<std::byte> bytes, const std::string& what) {

@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/parallel/windows.h"
+
 namespace fovea {
 
 // To or from a rank.
@@ -67,6 +69,10 @@ class Communicator {
   // Sends and receives at once; of two ranks, messages arrive in the order in which they are sent.
   virtual void exchange(std::span<const RankMessage> sends, std::span<const RankMessage> receives,
                         const std::string& what) = 0;
+  // One of each rank, where all are on one machine and share memory; none elsewhere.
+  [[nodiscard]] virtual RankWindows windows() const { return {}; }
+  // Where there are windows: returns when `reached` is true of all of them but this rank's.
+  virtual void wait_for_windows(const ReachedInWindow& reached, const std::string& what);
 
   std::atomic<bool> cancelled_ = false, busy_ = true;
 

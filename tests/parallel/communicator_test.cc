@@ -26,27 +26,78 @@ std::vector<float> values_of(int rank, std::size_t count) {
   return values;
 }
 
-class Sums : public testing::TestWithParam<std::tuple<int, std::size_t>> {};
+class Sums : public testing::TestWithParam<std::tuple<int, std::size_t, Sharing>> {};
 
 TEST_P(Sums, AreInTheOrderOfTheRanksOnEveryRank) {
-  const auto [size, count] = GetParam();
+  const auto [size, count, sharing] = GetParam();
   std::vector<float> expected = values_of(0, count);
   for (int r = 1; r < size; ++r) {
     const std::vector<float> part = values_of(r, count);
     for (std::size_t i = 0; i < count; ++i) expected[i] += part[i];
   }
-  run_ranks(size, [&, count = count](Communicator& ranks) {
+  const auto sum_one = [&, count = count](Communicator& ranks) {
     std::vector<float> values = values_of(ranks.rank(), count);
     ranks.sum(values, "values");
     EXPECT_EQ(values, expected) << "rank " << ranks.rank();
-  });
+  };
+  run_ranks(size, sum_one, sharing);
 }
 
 // Fewer values than ranks; one exchange and two; slices that do not divide; several pieces.
 INSTANTIATE_TEST_SUITE_P(Sizes, Sums,
                          testing::Combine(testing::Values(1, 2, 3, 5),
                                           testing::Values<std::size_t>(0, 1, 1024, 1025, 20011,
-                                                                       (2U << 20) + 3)));
+                                                                       (2U << 20) + 3),
+                                          testing::Values(Sharing::kMessages, Sharing::kMemory)));
+
+// One behind the other, each from what the last one left: a window that is written too early, or
+// read too late, gives other numbers on one of the ranks.
+TEST(SumsInWindows, DoNotOvertakeEachOther) {
+  constexpr int kSums = 200;
+  constexpr std::size_t kCount = 3000;
+  std::vector<std::vector<float>> expected;
+  for (const Sharing sharing : {Sharing::kMessages, Sharing::kMemory}) {
+    std::vector<std::vector<float>> results(3);
+    const auto sum_all = [&](Communicator& ranks) {
+      std::vector<float> values = values_of(ranks.rank(), kCount);
+      for (int i = 0; i < kSums; ++i) {
+        ranks.sum(values, "values");
+        for (std::size_t k = 0; k < kCount; ++k)
+          values[k] = values[k] * 0.3F + static_cast<float>(ranks.rank()) * 0.01F;
+      }
+      ranks.sum(values, "values");
+      results[static_cast<std::size_t>(ranks.rank())] = values;
+    };
+    run_ranks(3, sum_all, sharing);
+    EXPECT_EQ(results[1], results[0]);
+    EXPECT_EQ(results[2], results[0]);
+    if (expected.empty()) expected = results;
+    EXPECT_EQ(results, expected);
+  }
+}
+
+TEST(SumsInWindows, OfDoubles) {
+  run_ranks(
+      2,
+      [](Communicator& ranks) {
+        std::vector<double> values(5000, 1e-17 + ranks.rank());
+        ranks.sum(values, "values");
+        EXPECT_EQ(values, std::vector<double>(5000, 1e-17 + (1e-17 + 1)));
+      },
+      Sharing::kMemory);
+}
+
+TEST(SumsInWindows, ARankThatIsGoneIsNamed) {
+  run_ranks(
+      2,
+      [](Communicator& ranks) {
+        if (!ranks.first()) return;
+        std::vector<float> values(5000);
+        EXPECT_EQ(message_of([&] { ranks.sum(values, "the gradients"); }),
+                  "no longer there: rank 1, the gradients");
+      },
+      Sharing::kMemory);
+}
 
 TEST(Communicator, SumsDoubles) {
   run_ranks(3, [](Communicator& ranks) {

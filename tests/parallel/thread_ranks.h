@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -54,7 +55,8 @@ class Mailboxes {
 
 class ThreadRank final : public Communicator {
  public:
-  ThreadRank(Mailboxes& boxes, int rank, int size) : boxes_(boxes), rank_(rank), size_(size) {}
+  ThreadRank(Mailboxes& boxes, int rank, int size, RankWindows windows = {})
+      : boxes_(boxes), rank_(rank), size_(size), windows_(windows) {}
   ~ThreadRank() override { boxes_.leave(rank_); }
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
@@ -72,19 +74,36 @@ class ThreadRank final : public Communicator {
                 what);
     }
   }
+  [[nodiscard]] RankWindows windows() const override { return windows_; }
+  void wait_for_windows(const ReachedInWindow& reached, const std::string& what) override {
+    for (int r = 0; r < size_; ++r) {
+      while (r != rank_ && !reached(*windows_[static_cast<std::size_t>(r)])) {
+        require(!cancelled_ && !boxes_.has_left(r), "no longer there: rank ", r, ", ", what);
+        std::this_thread::yield();
+      }
+    }
+  }
 
  private:
   Mailboxes& boxes_;
   int rank_, size_;
+  RankWindows windows_;
 };
 
+enum class Sharing { kMessages, kMemory };
+
 // Calls `work` as each of `size` ranks, on a thread of its own, and returns when all are done.
-inline void run_ranks(int size, const std::function<void(Communicator&)>& work) {
+inline void run_ranks(int size, const std::function<void(Communicator&)>& work,
+                      Sharing sharing = Sharing::kMessages) {
   Mailboxes boxes;
+  std::vector<std::unique_ptr<RankWindow>> memory;
+  std::vector<RankWindow*> windows;
+  for (int r = 0; r < size && sharing == Sharing::kMemory; ++r)
+    windows.push_back(memory.emplace_back(std::make_unique<RankWindow>()).get());
   std::vector<std::jthread> threads;
   for (int r = 0; r < size; ++r) {
     threads.emplace_back([&, r] {
-      ThreadRank rank(boxes, r, size);
+      ThreadRank rank(boxes, r, size, windows);
       work(rank);
     });
   }

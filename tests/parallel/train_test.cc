@@ -109,6 +109,29 @@ TEST_F(TrainRanks, TrainWhatOneProcessTrainsOfTheWholeBatch) {
   EXPECT_EQ(read_json_file(toy / "two0cpu/fold0/config.json")["data"]["batch"], 4);
 }
 
+// Makes the net one whose gradients go through memory that the ranks share, not in messages as
+// those of the narrow one.
+void widen(const ToyRun& toy) {
+  std::string net = read_file(toy / "toy.json");
+  const std::string narrow = R"("outputs": 6)";
+  net.replace(net.find(narrow), narrow.size(), R"("outputs": 64)");
+  write_file(toy / "toy.json", net);
+}
+
+TEST_F(TrainRanks, AWideNetTrainsAsInOneProcessAndEquallyEachTime) {
+  const ToyRun toy(30);
+  widen(toy);
+  expect_trained(toy, 1, "one");
+  for (const int ranks : {2, 4}) {
+    const std::string first = str("first", ranks), second = str("second", ranks);
+    for (const std::string& out : {first, second}) expect_trained(toy, ranks, out);
+    expect_close(toy / "one/fold0/iter_30.safetensors",
+                 toy / (first + "/fold0/iter_30.safetensors"), 0x1p-16F);
+    expect_equal_files(toy, first + "/fold0", second + "/fold0",
+                       {"iter_30.safetensors", "iter_30.state"});
+  }
+}
+
 TEST_F(TrainRanks, LogTheWholeBatch) {
   const ToyRun toy(9);
   expect_trained(toy, 1, "one");
@@ -287,16 +310,17 @@ TEST_F(TrainRanks, TheErrorOfOneRankEndsAll) {
 }
 
 TEST_F(TrainRanks, ASilentRankIsNamedWithWhatItWasWaitedFor) {
-  const ToyRun toy(1000000);
-  for (const std::size_t silent : {0U, 1U}) {
+  for (const std::size_t silent : {0U, 1U, 2U, 3U}) {
+    const ToyRun toy(1000000);
+    if (silent >= 2) widen(toy);
     const std::string out = str("run", silent);
     RanksCommand run(toy.path(), 2, toy.train(out, {"--comm-timeout", "1"}));
     const auto ranks = ranks_that_train(run, toy / out / "fold0/log.csv");
     ASSERT_EQ(ranks.size(), 2U);
     // mpirun starts the ranks in their order.
-    ::kill(ranks[silent], SIGSTOP);
+    ::kill(ranks[silent % 2], SIGSTOP);
     const CommandResult result = run.wait();
-    expect_one_error(result, {str("no answer from rank ", silent, " of 2 within 1 s"),
+    expect_one_error(result, {str("no answer from rank ", silent % 2, " of 2 within 1 s"),
                               "--comm-timeout", "waited for: the "});
   }
 }

@@ -1,4 +1,5 @@
-// The only source that knows MPI: messages between two ranks, nothing else of it is used.
+// The only source that knows MPI: messages between two ranks, and memory that the ranks of a
+// machine share; nothing else of it is used.
 #include "engine/parallel/mpi.h"
 
 #include <mpi.h>
@@ -6,6 +7,8 @@
 #include <chrono>
 #include <climits>
 #include <iostream>
+#include <limits>
+#include <new>
 #include <thread>
 
 #include "engine/core/error.h"
@@ -43,9 +46,13 @@ class Mpi final : public Communicator {
     check(MPI_Comm_split_type(ranks_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &here),
           "MPI_Comm_split_type");
     check(MPI_Comm_size(here, &here_), "MPI_Comm_size");
+    if (here_ == size_) open_windows(here);
     MPI_Comm_free(&here);
   }
-  ~Mpi() override { MPI_Finalize(); }
+  ~Mpi() override {
+    if (memory_ != MPI_WIN_NULL) MPI_Win_free(&memory_);
+    MPI_Finalize();
+  }
 
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
@@ -75,26 +82,71 @@ class Mpi final : public Communicator {
     requests.reserve(sends.size() + receives.size());
     for (const RankMessage& message : receives) start(message, MPI_Irecv, "MPI_Irecv");
     for (const RankMessage& message : sends) start(message, MPI_Isend, "MPI_Isend");
-    wait(requests, others, what);
+    await(
+        [&] {
+          std::size_t left = 0;
+          for (MPI_Request& request : requests) {
+            int done = 0;  // a null request is done
+            check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+            left += done ? 0 : 1;
+          }
+          return left;
+        },
+        [&](int r) {
+          for (std::size_t i = 0; i < requests.size(); ++i) {
+            if (others[i] == r && requests[i] != MPI_REQUEST_NULL) return true;
+          }
+          return false;
+        },
+        what);
+  }
+
+  [[nodiscard]] RankWindows windows() const override { return windows_; }
+  void wait_for_windows(const ReachedInWindow& reached, const std::string& what) override {
+    const auto missing = [&](int r) {
+      return r != rank_ && !reached(*windows_[static_cast<std::size_t>(r)]);
+    };
+    await(
+        [&] {
+          std::size_t left = 0;
+          for (int r = 0; r < size_; ++r) left += missing(r) ? 1 : 0;
+          return left;
+        },
+        missing, what);
   }
 
  private:
-  void wait(std::vector<MPI_Request>& requests, const std::vector<int>& others,
-            const std::string& what) {
+  void open_windows(MPI_Comm here) {
+    // Open MPI aligns to 8 bytes; every process maps whole pages, so all find the same place.
+    constexpr std::size_t kBytes = sizeof(RankWindow) + alignof(RankWindow);
+    void* memory = nullptr;
+    check(MPI_Win_allocate_shared(kBytes, 1, MPI_INFO_NULL, here, &memory, &memory_),
+          "MPI_Win_allocate_shared");
+    for (int r = 0; r < size_; ++r) {
+      MPI_Aint bytes = 0;
+      int unit = 0;
+      check(MPI_Win_shared_query(memory_, r, &bytes, &unit, &memory), "MPI_Win_shared_query");
+      std::size_t space = kBytes;
+      void* aligned = std::align(alignof(RankWindow), sizeof(RankWindow), memory, space);
+      windows_.push_back(r == rank_ ? ::new (aligned) RankWindow
+                                    : static_cast<RankWindow*>(aligned));
+    }
+    check(MPI_Barrier(here), "MPI_Barrier");  // all counters are there
+  }
+
+  // Returns when nothing is left. Error when that does not become less within the timeout, naming
+  // the ranks that are `silent`.
+  template <class CountLeft, class Silent>
+  void await(const CountLeft& count_left, const Silent& silent, const std::string& what) {
     auto last = Clock::now();
-    std::size_t left = requests.size();
-    for (int idle = 0; left > 0;) {
-      std::size_t now_left = 0;
-      for (MPI_Request& request : requests) {
-        int done = 0;  // a null request is done
-        check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
-        now_left += done ? 0 : 1;
-      }
+    std::size_t left = std::numeric_limits<std::size_t>::max();
+    for (int idle = 0;;) {
+      const std::size_t now_left = count_left();
       if (now_left == 0) return;
       require(!cancelled_, "cancelled: ", what);
       if (now_left < left) left = now_left, last = Clock::now(), idle = 0;
       if (std::chrono::duration<double>(Clock::now() - last).count() > timeout_s_)
-        throw Error(silence(requests, others, what));
+        throw Error(silence(silent, what));
       pause(++idle);
     }
   }
@@ -107,15 +159,11 @@ class Mpi final : public Communicator {
     std::this_thread::sleep_for(microseconds(busy_ ? 50 : idle < 20 ? 100 : 500));
   }
 
-  [[nodiscard]] std::string silence(const std::vector<MPI_Request>& requests,
-                                    const std::vector<int>& others, const std::string& what) const {
-    std::vector<bool> silent(static_cast<std::size_t>(size_));
-    for (std::size_t i = 0; i < requests.size(); ++i) {
-      if (requests[i] != MPI_REQUEST_NULL) silent[static_cast<std::size_t>(others[i])] = true;
-    }
+  template <class Silent>
+  [[nodiscard]] std::string silence(const Silent& silent, const std::string& what) const {
     std::string names;
     for (int r = 0; r < size_; ++r) {
-      if (silent[static_cast<std::size_t>(r)]) names += str(names.empty() ? "" : ", ", r);
+      if (silent(r)) names += str(names.empty() ? "" : ", ", r);
     }
     return str("no answer from rank ", names, " of ", size_, " within ", timeout_s_,
                " s (--comm-timeout), waited for: ", what);
@@ -124,6 +172,8 @@ class Mpi final : public Communicator {
   double timeout_s_;
   MPI_Comm ranks_ = MPI_COMM_NULL;
   int rank_ = 0, size_ = 1, here_ = 1;
+  MPI_Win memory_ = MPI_WIN_NULL;
+  std::vector<RankWindow*> windows_;
 };
 
 }  // namespace
