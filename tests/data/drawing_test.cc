@@ -13,7 +13,8 @@
 #include "data/stroke_font.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
-#include "tests/data/sample_store.h"
+#include "tests/support/message_of.h"
+#include "tests/support/temporary_folder.h"
 
 namespace fovea {
 namespace {
