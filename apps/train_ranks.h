@@ -11,10 +11,10 @@
 
 namespace fovea::apps {
 
-// Silences all ranks but the first, and shares the cores among those of a machine unless --threads,
-// OMP_NUM_THREADS or a launcher that binds has. Error when the device is none that several ranks
-// can train on.
-void settle_rank(const Communicator& ranks);
+// Silences all ranks but the first, gives each of a machine a GPU of its own where --device asks
+// for GPUs, and shares the cores among those of a machine unless --threads, OMP_NUM_THREADS or a
+// launcher that binds has. Error when two ranks would be on one GPU.
+void settle_rank(Communicator& ranks);
 
 // A rank's part of data.batch. Error naming `file` where the batch does not divide.
 [[nodiscard]] std::int64_t batch_of_rank(const TrainConfig& config, const Communicator& ranks,

@@ -39,7 +39,8 @@ class Communicator {
   [[nodiscard]] virtual int rank() const = 0;
   [[nodiscard]] virtual int size() const = 0;
   [[nodiscard]] virtual int ranks_on_this_machine() const = 0;
-  [[nodiscard]] bool first() const { return rank() == 0; }  // who writes files and talks
+  [[nodiscard]] virtual int rank_on_this_machine() const = 0;  // its place among those, from 0 on
+  [[nodiscard]] bool first() const { return rank() == 0; }     // who writes files and talks
 
   // In place, ((rank 0 + rank 1) + rank 2) + ... for every element.
   void sum(std::span<float> values, const std::string& what);
@@ -48,6 +49,8 @@ class Communicator {
   void broadcast(std::span<std::byte> bytes, const std::string& what,
                  Patience patience = Patience::kTimeout);
   [[nodiscard]] std::string broadcast(std::string text, const std::string& what);
+  // What every rank says, in the order of the ranks.
+  [[nodiscard]] std::vector<std::string> gather(const std::string& text, const std::string& what);
   // Returns when every rank has called it.
   void barrier(const std::string& what);
   // Error on the rank whose `text` is not rank 0's: "<what> of rank 1: ..., expected ... as rank

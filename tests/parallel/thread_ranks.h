@@ -59,6 +59,7 @@ class ThreadRank final : public Communicator {
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
   [[nodiscard]] int ranks_on_this_machine() const override { return size_; }
+  [[nodiscard]] int rank_on_this_machine() const override { return rank_; }
   [[noreturn]] void fail(const std::string& line) override { throw Error(line); }
 
  protected:

@@ -43,6 +43,7 @@ class Mpi final : public Communicator {
     check(MPI_Comm_split_type(ranks_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &here),
           "MPI_Comm_split_type");
     check(MPI_Comm_size(here, &here_), "MPI_Comm_size");
+    check(MPI_Comm_rank(here, &rank_here_), "MPI_Comm_rank");
     MPI_Comm_free(&here);
   }
   ~Mpi() override { MPI_Finalize(); }
@@ -50,6 +51,7 @@ class Mpi final : public Communicator {
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
   [[nodiscard]] int ranks_on_this_machine() const override { return here_; }
+  [[nodiscard]] int rank_on_this_machine() const override { return rank_here_; }
 
   [[noreturn]] void fail(const std::string& line) override {
     if (rank_ > 0) std::this_thread::sleep_for(kPrecedence);
@@ -123,7 +125,7 @@ class Mpi final : public Communicator {
 
   double timeout_s_;
   MPI_Comm ranks_ = MPI_COMM_NULL;
-  int rank_ = 0, size_ = 1, here_ = 1;
+  int rank_ = 0, size_ = 1, rank_here_ = 0, here_ = 1;
 };
 
 }  // namespace

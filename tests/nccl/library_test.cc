@@ -1,0 +1,43 @@
+// What is found of NCCL: version, functions, and the words when something is missing.
+#include "kernels/nccl/library.h"
+
+#include "kernels/nccl/ranks_sum.h"
+#include "tests/nccl/fake_nccl.h"
+#include "tests/support/message_of.h"
+
+namespace fovea {
+namespace {
+
+// Not a stand-in: wherever the library itself is, GPU or none, it has what is called.
+TEST(NcclLibrary, HasEveryFunctionThatIsCalled) {
+  const nccl::Runtime& found = nccl::runtime();
+  if (!found.library) GTEST_SKIP() << found.missing;
+  EXPECT_TRUE(found.library->version.starts_with(str("NCCL ", NCCL_MAJOR, ".")))
+      << found.library->version;
+  EXPECT_EQ(nccl::offer().version, found.library->version);
+  EXPECT_EQ(nccl::offer().missing, "");
+}
+
+TEST(NcclLibrary, SaysWhatIsMissing) {
+  const std::string none = message_of([] { (void)nccl::open_library("libno_such_nccl.so.2"); });
+  EXPECT_TRUE(none.starts_with("no libno_such_nccl.so.2: ")) << none;
+  EXPECT_TRUE(none.ends_with("expected it in LD_LIBRARY_PATH or among the system's libraries"))
+      << none;
+  EXPECT_EQ(message_of([] { (void)nccl::open_library("libm.so.6"); }),
+            "wrong libm.so.6: no function ncclGetVersion");
+  const FakeNccl fake;
+  EXPECT_EQ(nccl::offer().version, "NCCL 2.28.9");
+  fake.set("version", 30100);
+  const std::string newer = message_of([] { (void)nccl::open_library(FOVEA_FAKE_NCCL); });
+  fake.set("version", 22809);
+  EXPECT_EQ(newer, str("wrong ", FOVEA_FAKE_NCCL, ": version 30100, expected 2.x"));
+}
+
+TEST(NcclLibrary, IsNamedWhereItIsMissingAndAskedFor) {
+  const nccl::RuntimeScope none({nullptr, nullptr, "no libnccl.so.2: not here"});
+  EXPECT_EQ(nccl::offer().missing, "no libnccl.so.2: not here");
+  EXPECT_EQ(message_of([] { (void)nccl::make_id(); }), "no NCCL: no libnccl.so.2: not here");
+}
+
+}  // namespace
+}  // namespace fovea
