@@ -29,6 +29,10 @@ class FakeNccl {
   }
   // Messages that were sent and not received, when all have parted; then forgotten.
   static int on_the_way() { return function<int (*)()>("fake_nccl_on_the_way")(); }
+  // Messages since the last question: on this stream, less those on others.
+  static int on_stream(void* stream) {
+    return function<int (*)(void*)>("fake_nccl_on_stream")(stream);
+  }
 
  private:
   template <class Function>

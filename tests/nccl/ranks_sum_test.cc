@@ -86,18 +86,26 @@ TEST(NcclSum, NamesThatTheOthersDoNotJoin) {
             "ranks to join");
 }
 
-// A GPU whose work does not come to its end, because another rank's GPU does not send.
+// A second queue that says what it was called for, and of which the marks behind the first are not
+// reached: another rank's GPU does not send.
 class StalledQueue final : public SideQueue {
  public:
   explicit StalledQueue(Device& device) : queue_(emulated::make_side_queue(device)) {}
-  [[nodiscard]] void* handle() const override { return nullptr; }
-  void follow_device() override {}
+  [[nodiscard]] void* handle() const override { return &place; }
+  void follow_device() override { calls += "follow "; }
   void add_parts(const float* parts, int ranks, std::int64_t count, float* to) override {
+    calls += "add ";
     queue_->add_parts(parts, ranks, count, to);
   }
-  std::size_t mark() override { return queue_->mark(); }
+  std::size_t mark() override {
+    calls += "mark ";
+    return queue_->mark();
+  }
   [[nodiscard]] bool reached(std::size_t mark) override { return mark == 0; }
   void forget_marks() override { queue_->forget_marks(); }
+
+  static inline std::string calls;
+  static inline int place = 0;  // stands for a stream
 
  private:
   std::unique_ptr<SideQueue> queue_;
@@ -125,6 +133,16 @@ class NcclSumOfAStalledQueue : public testing::Test {
   std::shared_ptr<Device> device_;
   DeviceBuffer<float> values_;
 };
+
+TEST_F(NcclSumOfAStalledQueue, RunsBesideTheDeviceBehindItsWork) {
+  StalledQueue::calls.clear();
+  (void)FakeNccl::on_stream(nullptr);
+  const auto sum = nccl::join(*device_, {.id = nccl::make_id()});
+  sum->start({values_.data(), 10}, "the first");
+  EXPECT_EQ(StalledQueue::calls, "follow add mark ");
+  EXPECT_EQ(FakeNccl::on_stream(&StalledQueue::place), 2);  // to and from itself
+  sum->finish();
+}
 
 TEST_F(NcclSumOfAStalledQueue, NamesTheFirstSumThatIsNotMade) {
   const auto sum = begin(0.1);

@@ -21,6 +21,8 @@ int fake_nccl_get(const char* name);
 // Communicators that were made and not let go; values that were sent and not received.
 int fake_nccl_live();
 int fake_nccl_on_the_way();
+// Messages since the last question: on this stream, less those on others.
+int fake_nccl_on_stream(void* stream);
 }
 
 namespace {
@@ -45,6 +47,7 @@ struct Move {
 std::mutex mutex;  // of all of this
 std::map<std::string, World> worlds;
 std::map<std::string, int> settings = {{"version", 22809}};
+std::vector<void*> streams;  // of all messages
 int live = 0, ids = 0;
 
 // Taken once.
@@ -115,8 +118,9 @@ ncclResult_t progress(ncclComm& c) {
   return waits ? ncclInProgress : ncclSuccess;
 }
 
-ncclResult_t add(ncclComm_t comm, const Move& move, ncclDataType_t type) {
+ncclResult_t add(ncclComm_t comm, const Move& move, ncclDataType_t type, cudaStream_t stream) {
   const std::lock_guard lock(mutex);
+  streams.push_back(stream);
   if (!comm || !comm->ready()) return ncclInvalidUsage;
   if (depth == 0) return comm->refuse("a message outside of a group");
   if (in_group && in_group != comm) return comm->refuse("two communicators in a group");
@@ -158,6 +162,13 @@ int fake_nccl_on_the_way() {
   }
   worlds.clear();
   return static_cast<int>(count);
+}
+int fake_nccl_on_stream(void* stream) {
+  const std::lock_guard lock(mutex);
+  int count = 0;
+  for (void* used : streams) count += used == stream ? 1 : -1;
+  streams.clear();
+  return count;
 }
 
 extern "C" {
@@ -253,12 +264,12 @@ ncclResult_t ncclGroupEnd() {
 }
 
 ncclResult_t ncclSend(const void* values, size_t count, ncclDataType_t type, int peer,
-                      ncclComm_t comm, cudaStream_t) {
-  return add(comm, {true, static_cast<const float*>(values), count, peer}, type);
+                      ncclComm_t comm, cudaStream_t stream) {
+  return add(comm, {true, static_cast<const float*>(values), count, peer}, type, stream);
 }
 ncclResult_t ncclRecv(void* values, size_t count, ncclDataType_t type, int peer, ncclComm_t comm,
-                      cudaStream_t) {
-  return add(comm, {false, static_cast<const float*>(values), count, peer}, type);
+                      cudaStream_t stream) {
+  return add(comm, {false, static_cast<const float*>(values), count, peer}, type, stream);
 }
 
 }  // extern "C"
