@@ -1,6 +1,7 @@
 // What is found of NCCL: version, functions, and the words when something is missing.
 #include "kernels/nccl/library.h"
 
+#include "engine/backend/registry.h"
 #include "kernels/nccl/ranks_sum.h"
 #include "tests/nccl/fake_nccl.h"
 #include "tests/support/message_of.h"
@@ -16,6 +17,21 @@ TEST(NcclLibrary, HasEveryFunctionThatIsCalled) {
       << found.library->version;
   EXPECT_EQ(nccl::offer().version, found.library->version);
   EXPECT_EQ(nccl::offer().missing, "");
+}
+
+// Nor here: it takes our configuration, and where it finds no GPU it says so while we ask how far
+// it is, and lets the communicator be aborted.
+TEST(NcclLibrary, RefusesToJoinWithoutAGpu) {
+  nccl::Runtime found = nccl::runtime();
+  if (!found.library) GTEST_SKIP() << found.missing;
+  if (gpu_count() > 0) GTEST_SKIP() << "there is a GPU";
+  found.support = emulated::target().library_support;
+  const nccl::RuntimeScope scope(found);
+  const auto device = open_device("emulated");
+  const std::string words =
+      message_of([&] { (void)nccl::join(*device, {.id = nccl::make_id(), .timeout_s = 60}); });
+  EXPECT_TRUE(words.starts_with("NCCL: ")) << words;
+  EXPECT_TRUE(words.ends_with(", waited for: the ranks to join")) << words;
 }
 
 TEST(NcclLibrary, SaysWhatIsMissing) {
