@@ -2,6 +2,7 @@
 // is, within a time.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "kernels/nccl/library.h"
