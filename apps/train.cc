@@ -14,12 +14,9 @@
 #include "apps/train_view.h"
 #include "data/loader.h"
 #include "data/mean.h"
-#include "engine/backend/registry.h"
 #include "engine/core/file.h"
 #include "engine/core/json_fields.h"
-#include "engine/parallel/choose_sum.h"
 #include "engine/parallel/communicator.h"
-#include "engine/parallel/rank_device.h"
 #include "engine/train/config.h"
 #include "engine/train/filler.h"
 #include "engine/train/trainer.h"
@@ -129,8 +126,7 @@ Json computation_of(const Executor& executor, const ExecutorOptions& execution,
   if (execution.engine == EngineChoice::kAuto) {
     for (const StepInfo& step : executor.steps()) measured += step.implementation + " ";
   }
-  const std::string& device = execution.device;
-  return {{"device", ranks.size() > 1 ? device_without_number(device) : device},
+  return {{"device", common_device(execution.device, ranks)},
           {"precision", common().precision},
           {"engine", common().engine},
           {"measured", measured},
@@ -201,9 +197,7 @@ bool train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
                  config.weights);
   const Json computation = computation_of(executor, execution, ranks);
   require_same_run(ranks, config, view, computation);
-  SumOptions summing{.gpu = !gpu_unit(executor.device()).empty(), .timeout_s = a.comm_timeout};
-  read_json(Json(a.sum), summing.choice, "--sum");
-  const ChosenSum sums = choose_sum(ranks, executor.device(), summing);
+  const ChosenSum sums = sum_of_gradients(ranks, executor.device(), a.sum, a.comm_timeout);
 
   Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
   LoaderOptions loading = loading_of(a, config, view, mean, batch, ranks);

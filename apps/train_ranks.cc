@@ -51,6 +51,17 @@ std::int64_t batch_of_rank(const TrainConfig& config, const Communicator& ranks,
   return config.data.batch / ranks.size();
 }
 
+std::string common_device(const std::string& device, const Communicator& ranks) {
+  return ranks.size() > 1 ? device_without_number(device) : device;
+}
+
+ChosenSum sum_of_gradients(Communicator& ranks, Device& device, const std::string& choice,
+                           double timeout_s) {
+  SumOptions options{.gpu = !gpu_unit(device).empty(), .timeout_s = timeout_s};
+  read_json(Json(choice), options.choice, "--sum");
+  return choose_sum(ranks, device, options);
+}
+
 void require_same_run(Communicator& ranks, const TrainConfig& config, const View& view,
                       const Json& made_with) {
   if (ranks.size() == 1) return;
