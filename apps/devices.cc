@@ -7,6 +7,7 @@
 #include "apps/common.h"
 #include "engine/backend/registry.h"
 #include "engine/core/json_fields.h"
+#include "kernels/nccl/ranks_sum.h"
 
 namespace fovea::apps {
 namespace {
@@ -39,13 +40,19 @@ void devices() {
       absent.push_back({{"name", device}, {"reason", reason}});
     }
   }
-  if (common().json) return print_json({{"devices", list}, {"absent", absent}});
+  const nccl::Offer sums = nccl::offer();
+  if (common().json)
+    return print_json({{"devices", list},
+                       {"absent", absent},
+                       {"nccl", {{"version", sums.version}, {"reason", sums.missing}}}});
   const auto print = [](const Json& device, const char* what) {
     std::cout << std::left << std::setw(12) << device["name"].get<std::string>()
               << device[what].get<std::string>() << '\n';
   };
   for (const Json& device : list) print(device, "about");
   for (const Json& device : absent) print(device, "reason");
+  const std::string about = sums.version + ", sums of gradients from GPU to GPU";
+  print({{"name", "nccl"}, {"about", sums.version.empty() ? sums.missing : about}}, "about");
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ struct Arguments {
   bool resume = false, seed_given = false;
   std::int64_t max_iter = 0;
   double comm_timeout = 600;
+  std::string sum = "auto";
 };
 
 std::atomic<bool> interrupted = false;
@@ -125,7 +126,7 @@ Json computation_of(const Executor& executor, const ExecutorOptions& execution,
   if (execution.engine == EngineChoice::kAuto) {
     for (const StepInfo& step : executor.steps()) measured += step.implementation + " ";
   }
-  return {{"device", execution.device},
+  return {{"device", common_device(execution.device, ranks)},
           {"precision", common().precision},
           {"engine", common().engine},
           {"measured", measured},
@@ -164,11 +165,12 @@ std::int64_t open_folder(const Arguments& a, const TrainConfig& config, const fs
 }
 
 void talk_start(const TrainConfig& config, const View& view, std::size_t classes,
-                const std::string& device, const Communicator& ranks) {
-  const std::string several = ranks.size() > 1
-                                  ? str(ranks.size(), " ranks of ",
-                                        config.data.batch / ranks.size(), " images a batch with ")
-                                  : "";
+                const std::string& device, const Communicator& ranks, const ChosenSum& sums) {
+  const std::string several =
+      sums.sum ? str(ranks.size(), " ranks of ", config.data.batch / ranks.size(),
+                     " images a batch, summed by ", sums.sum->name(), ", with ")
+               : "";
+  if (!sums.note.empty()) talk("no NCCL, gradients are summed by the hosts: " + sums.note);
   talk(str("training ", config.net, " on ", view.name, ": ", view.records.size(), " images, ",
            classes, " classes, device ", device, ", ", common().precision, ", engine ",
            common().engine, ", ", several, omp_get_max_threads(), " threads, seed ", config.seed));
@@ -195,6 +197,7 @@ bool train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
                  config.weights);
   const Json computation = computation_of(executor, execution, ranks);
   require_same_run(ranks, config, view, computation);
+  const ChosenSum sums = sum_of_gradients(ranks, executor.device(), a.sum, a.comm_timeout);
 
   Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
   LoaderOptions loading = loading_of(a, config, view, mean, batch, ranks);
@@ -224,8 +227,9 @@ bool train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
       .report = [&](const TrainProgress& p) { shown->report(p); },
       .tick = [&](std::int64_t iteration, double loss) { shown->tick(iteration, loss); },
       .stop = &interrupted,
-      .ranks = &ranks};
-  talk_start(config, view, column.classes.size(), device, ranks);
+      .ranks = &ranks,
+      .sum = sums.sum.get()};
+  talk_start(config, view, column.classes.size(), device, ranks, sums);
   shown.emplace(done, config.solver.max_iter, config.data.batch * config.solver.iter_size);
   const TensorView<float> images = executor.input("data");
   const std::span<float> labels = executor.input("label").span();
@@ -281,6 +285,12 @@ void add_train_command(CLI::App& app) {
       ->add_option("--comm-timeout", a->comm_timeout,
                    "seconds that a rank waits for the others (mpirun -n N fovea train ...)")
       ->check(CLI::Range(0.1, 1e6))
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--sum", a->sum,
+          "what adds up the ranks' gradients: auto (NCCL on GPUs that have it), hosts, nccl")
+      ->check(CLI::IsMember({"auto", "hosts", "nccl"}))
       ->capture_default_str();
   command->footer(
       "Example: fovea train configs/demo.json --data faces.fovea --fold 0 --out runs/demo\n"

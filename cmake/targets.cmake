@@ -56,6 +56,27 @@ else()
   fovea_absent(cudnn)
 endif()
 
+# NCCL: AUTO where CUDA and its header are, ON insists.
+set(FOVEA_HAS_NCCL OFF)
+if(FOVEA_HAS_CUDA AND NOT FOVEA_WITH_NCCL STREQUAL "OFF")
+  find_package(CUDAToolkit REQUIRED)
+  find_path(FOVEA_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV NCCL_HOME
+            PATH_SUFFIXES include)
+  if(FOVEA_NCCL_INCLUDE)
+    set(FOVEA_HAS_NCCL ON)
+  endif()
+endif()
+if(FOVEA_HAS_NCCL)
+  add_subdirectory(kernels/nccl)
+elseif(FOVEA_WITH_NCCL STREQUAL "ON")
+  message(FATAL_ERROR "FOVEA_WITH_NCCL=ON: needs CUDA and nccl.h")
+else()
+  if(NOT FOVEA_WITH_NCCL STREQUAL "OFF")
+    message(STATUS "No CUDA or nccl.h: built without sums over several GPUs by NCCL")
+  endif()
+  fovea_absent(nccl)
+endif()
+
 # Emulation: the same sources by the host compiler.
 set(FOVEA_HAS_EMULATION OFF)
 if(FOVEA_WITH_EMULATION)
@@ -72,4 +93,4 @@ else()
   fovea_absent(emulated)
 endif()
 
-list(APPEND FOVEA_TARGETS fovea_target_cudnn fovea_target_cuda fovea_target_emulated)
+list(APPEND FOVEA_TARGETS fovea_target_cudnn fovea_target_nccl fovea_target_cuda fovea_target_emulated)

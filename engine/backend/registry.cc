@@ -107,6 +107,11 @@ std::string library_version(std::string_view device) {
   return is_cudnn(device) ? cudnn::offer().version : "";
 }
 
+int gpu_count() { return cuda_target().device_count ? cuda_target().device_count() : 0; }
+std::string gpu_unit(Device& memory) {
+  return is_gpu(memory.name()) ? cuda_target().unit(memory) : "";
+}
+
 std::shared_ptr<Device> open_device(std::string_view device) {
   if (device == "cpu" || device == "reference") return open_host_device();
   if (device == "emulated") {
@@ -122,7 +127,7 @@ std::shared_ptr<Device> open_device(std::string_view device) {
   if (is_cudnn(device)) {
     const cudnn::Offer offer = cudnn::offer();
     require(offer.missing.empty(), "no device ", device, ": ", offer.missing);
-    const std::string no_gpu = missing_device("cuda");
+    const std::string no_gpu = missing_device(str("cuda:", index));
     require(no_gpu.empty(), "no device ", device, ": ", offer.version, ", but ", no_gpu);
   }
   return cuda_target().open(index);

@@ -27,6 +27,12 @@ inline constexpr std::string_view kAllDevices[] = {"cpu", "reference", "emulated
 // "cuDNN 9.19.0, cuBLAS 13.1.0" of the device cudnn; empty where there is none, and for others.
 [[nodiscard]] std::string library_version(std::string_view device);
 
+// GPUs of this machine that our kernels can run on; 0 where the build has none. Opens none.
+[[nodiscard]] int gpu_count();
+// The place on the machine's bus of the GPU that `memory` is, which no two ranks may share; empty
+// where it is none.
+[[nodiscard]] std::string gpu_unit(Device& memory);
+
 // Memory and queue of `device`: a name as above, or "cuda:N", "cudnn:N". Error that says what is
 // missing when this build or this machine has no such device.
 [[nodiscard]] std::shared_ptr<Device> open_device(std::string_view device);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 
 #include "engine/backend/registry.h"
 #include "engine/core/buffer.h"
@@ -39,6 +40,7 @@ struct Executor::Impl {
   bool inputs_kept = false;
   std::uint64_t iteration = 0;                        // of the pass that runs
   std::function<void()> forward_pass, backward_pass;  // empty before the first
+  std::map<std::pair<std::size_t, std::size_t>, std::function<void()>> backward_parts;
 
   Impl(Graph g, const ExecutorOptions& o)
       : graph(std::move(g)),
@@ -254,8 +256,9 @@ void Executor::share_batch(int node, const BatchShare& share) {
   for (const PlannedStep& step : impl_->plan.steps) {
     if (step.node != node || !step.op) continue;
     auto* op = dynamic_cast<SharesBatch*>(step.op.get());
-    require(op != nullptr, "layer ", step.label, ": ", step.implementation,
-            " knows no part of a batch, expected an operation of the devices cpu or reference");
+    require(
+        op != nullptr, "layer ", step.label, ": ", step.implementation,
+        " knows no part of a batch, expected an operation that does (kernels/ops/batch_share.h)");
     op->set_share(share);
   }
 }
@@ -273,6 +276,13 @@ void Executor::backward(std::uint64_t iteration) {
   impl_->run(impl_->backward_pass, [impl = impl_.get()] {
     const std::vector<PlannedStep>& steps = impl->plan.steps;
     for (auto step = steps.rbegin(); step != steps.rend(); ++step) impl->backward(*step);
+  });
+}
+void Executor::backward_part(std::size_t first, std::size_t end, std::uint64_t iteration) {
+  expects(impl_->options.training, "backward needs a training executor");
+  impl_->iteration = iteration;
+  impl_->run(impl_->backward_parts[{first, end}], [impl = impl_.get(), first, end] {
+    for (std::size_t step = end; step-- > first;) impl->backward(impl->plan.steps.at(step));
   });
 }
 void Executor::forward_step(std::size_t step, std::uint64_t iteration) {

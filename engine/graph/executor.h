@@ -87,6 +87,9 @@ class Executor {
   // the losses.
   void forward(std::uint64_t iteration = 0);
   void backward(std::uint64_t iteration = 0);
+  // The same of steps() [first, end) alone, last step first, so that something may stand between
+  // the parts of a pass. Recorded like a whole pass, each part by itself.
+  void backward_part(std::size_t first, std::size_t end, std::uint64_t iteration = 0);
 
   // One of steps(), for timing; a whole pass is all of them in order (backward: in reverse order).
   void forward_step(std::size_t step, std::uint64_t iteration = 0);

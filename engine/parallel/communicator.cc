@@ -27,6 +27,7 @@ class Alone final : public Communicator {
   [[nodiscard]] int size() const override { return 1; }
   [[nodiscard]] int ranks_on_this_machine() const override { return 1; }
   [[nodiscard]] double timeout_s() const override { return 0; }
+  [[nodiscard]] int rank_on_this_machine() const override { return 0; }
   [[noreturn]] void fail(const std::string& line) override { throw Error(line); }
 
  protected:
@@ -148,6 +149,29 @@ void Communicator::first_does(const std::function<void()>& work, const std::stri
   }
   if (unheard) std::rethrow_exception(unheard);
   broadcast({&done, 1}, what);
+}
+
+// Sums of what all ranks but one have as zero: lengths first, then the letters.
+std::vector<std::string> Communicator::gather(const std::string& text, const std::string& what) {
+  std::vector<double> lengths(static_cast<std::size_t>(size()));
+  const auto own = static_cast<std::size_t>(rank());
+  lengths[own] = static_cast<double>(text.size());
+  sum(lengths, what);
+  std::vector<std::string> texts;
+  std::size_t longest = 0;
+  for (const double length : lengths) {
+    texts.emplace_back(static_cast<std::size_t>(length), '\0');
+    longest = std::max(longest, texts.back().size());
+  }
+  std::vector<double> letters(longest * texts.size());
+  for (std::size_t i = 0; i < text.size(); ++i)
+    letters[own * longest + i] = static_cast<unsigned char>(text[i]);
+  sum(letters, what);
+  for (std::size_t r = 0; r < texts.size(); ++r) {
+    for (std::size_t i = 0; i < texts[r].size(); ++i)
+      texts[r][i] = static_cast<char>(static_cast<unsigned char>(letters[r * longest + i]));
+  }
+  return texts;
 }
 
 void Communicator::barrier(const std::string& what) {

@@ -38,6 +38,7 @@ class Communicator {
   [[nodiscard]] virtual int rank() const = 0;
   [[nodiscard]] virtual int size() const = 0;
   [[nodiscard]] virtual int ranks_on_this_machine() const = 0;
+  [[nodiscard]] virtual int rank_on_this_machine() const = 0;  // its place among those, from 0 on
   [[nodiscard]] virtual double timeout_s() const = 0;
   [[nodiscard]] bool first() const { return rank() == 0; }  // who writes files and talks
 
@@ -51,6 +52,8 @@ class Communicator {
   // this meanwhile; the others wait. A thread of rank 0 gives signs of life, so a rank 0 that is
   // frozen is still named after the timeout.
   void first_does(const std::function<void()>& work, const std::string& what);
+  // What every rank says, in the order of the ranks.
+  [[nodiscard]] std::vector<std::string> gather(const std::string& text, const std::string& what);
   // Returns when every rank has called it.
   void barrier(const std::string& what);
   // Error on the rank whose `text` is not rank 0's: "<what> of rank 1: ..., expected ... as rank

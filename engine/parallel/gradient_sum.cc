@@ -71,65 +71,43 @@ std::vector<GradientBucket> gradient_buckets(Executor& executor, std::size_t buc
   return buckets;
 }
 
-GradientSum::GradientSum(Communicator& ranks, Executor& executor, std::size_t bucket_floats)
-    : ranks_(ranks),
-      params_of_steps_(params_of_steps(executor)),
-      buckets_(gradient_buckets(executor, bucket_floats)),
-      thread_([this] { work(); }) {}
-
-GradientSum::~GradientSum() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-    if (summed_ < buckets_.size() && gradients_ != nullptr) ranks_.cancel();
+std::vector<GradientPart> gradient_parts(Executor& executor, std::size_t bucket_floats) {
+  const auto params = params_of_steps(executor);
+  std::vector<GradientPart> parts;
+  std::size_t end_step = params.size(), end_param = executor.param_count();
+  const auto close = [&](std::size_t step) {
+    GradientPart part{.first_step = step, .end_step = end_step, .buckets = {}};
+    part.first_param = part.end_param = end_param;
+    for (std::size_t s = step; s < end_step; ++s) part.first_param -= params[s].size();
+    end_step = step, end_param = part.first_param;
+    parts.push_back(std::move(part));
+  };
+  for (GradientBucket& bucket : gradient_buckets(executor, bucket_floats)) {
+    if (bucket.step < end_step) close(bucket.step);
+    parts.back().buckets.push_back(std::move(bucket));
   }
-  changed_.notify_all();
+  if (end_step > 0) close(0);
+  return parts;
 }
+
+GradientSum::GradientSum(DeviceSum& sum, Executor& executor, std::size_t bucket_floats)
+    : sum_(sum), parts_(gradient_parts(executor, bucket_floats)) {}
 
 void GradientSum::begin(float* gradients) {
-  const std::lock_guard lock(mutex_);
   expects(!gradients_, "one pass at a time");
-  gradients_ = gradients;
-  final_ = summed_ = 0;
-  ranks_.wait_busily(false);  // the cores belong to the backward pass
+  gradients_ = gradients, done_ = 0;
 }
 
-void GradientSum::step_done(std::size_t step) {
-  {
-    const std::lock_guard lock(mutex_);
-    while (final_ < buckets_.size() && buckets_[final_].step >= step) ++final_;
-  }
-  changed_.notify_all();
+void GradientSum::part_done() {
+  for (const GradientBucket& bucket : parts_.at(done_).buckets)
+    sum_.start({gradients_ + bucket.first, bucket.count}, bucket.names);
+  ++done_;
 }
 
 void GradientSum::finish() {
-  ranks_.wait_busily(true);
-  std::unique_lock lock(mutex_);
-  expects(final_ == buckets_.size(), "a backward pass of all steps");
-  changed_.wait(lock, [&] { return summed_ == buckets_.size() || error_; });
-  if (error_) std::rethrow_exception(error_);
+  expects(done_ == parts_.size(), "a backward pass of all parts");
   gradients_ = nullptr;
-}
-
-void GradientSum::work() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait(lock, [&] { return stop_ || (gradients_ && summed_ < final_); });
-    if (stop_) return;
-    const GradientBucket& bucket = buckets_[summed_];
-    const std::span<float> values(gradients_ + bucket.first, bucket.count);
-    lock.unlock();
-    try {
-      ranks_.sum(values, bucket.names);
-      lock.lock();
-      ++summed_;
-    } catch (...) {
-      lock.lock();
-      error_ = std::current_exception();
-      gradients_ = nullptr;  // nothing more to do
-    }
-    changed_.notify_all();
-  }
+  sum_.finish();
 }
 
 }  // namespace fovea

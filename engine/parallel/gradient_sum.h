@@ -1,22 +1,17 @@
 // Sums the gradients of all ranks while the backward pass that makes them still runs.
 //
 // The parameters' gradients lie one behind the other in net order and become final from the last to
-// the first. Neighbours are gathered into buckets of about bucket_floats, larger ones divided; as
-// soon as a bucket is whole, a thread of this object sums it (Communicator::sum, in the order of
-// the ranks), so the sums do not depend on when it happens.
+// the first. Neighbours are gathered into buckets of about bucket_floats, larger ones divided; a
+// sum of a bucket (kernels/ops/device_sum.h) begins as soon as it is whole. A backward pass is run
+// in parts that end where buckets become whole, so that a device may record each of them.
 #pragma once
 
-#include <condition_variable>
-#include <cstdint>
-#include <exception>
-#include <mutex>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "engine/graph/executor.h"
-#include "engine/parallel/communicator.h"
+#include "kernels/ops/device_sum.h"
 
 namespace fovea {
 
@@ -31,43 +26,39 @@ struct GradientBucket {
 [[nodiscard]] std::vector<GradientBucket> gradient_buckets(Executor& executor,
                                                            std::size_t bucket_floats);
 
+// A part of a backward pass: steps [first_step, end_step) of the executor, backwards, which have
+// the parameters [first_param, end_param); then `buckets` are whole.
+struct GradientPart {
+  std::size_t first_step = 0, end_step = 0;
+  std::size_t first_param = 0, end_param = 0;
+  std::vector<GradientBucket> buckets;
+};
+
+// All of a backward pass, in its order. The last part may have no bucket.
+[[nodiscard]] std::vector<GradientPart> gradient_parts(Executor& executor,
+                                                       std::size_t bucket_floats);
+
 inline constexpr std::size_t kBucketFloats = std::size_t{1} << 20;  // 4 MiB
 
 class GradientSum {
  public:
-  // Of a training executor in the host's memory; both must outlive this.
-  GradientSum(Communicator& ranks, Executor& executor, std::size_t bucket_floats = kBucketFloats);
-  // In the middle of a pass: cancels the communicator.
-  ~GradientSum();
-  GradientSum(const GradientSum&) = delete;
-  GradientSum& operator=(const GradientSum&) = delete;
+  // Of a training executor, in the memory of its device; both must outlive this.
+  GradientSum(DeviceSum& sum, Executor& executor, std::size_t bucket_floats = kBucketFloats);
 
-  // Steps of the executor, and the parameters that each of them has.
-  [[nodiscard]] std::size_t steps() const { return params_of_steps_.size(); }
-  [[nodiscard]] const std::vector<std::size_t>& params_of(std::size_t step) const {
-    return params_of_steps_[step];
-  }
+  [[nodiscard]] const std::vector<GradientPart>& parts() const { return parts_; }
 
   // A backward pass begins, whose gradients lie at `gradients` (as in Executor::packed_grad(0)).
   void begin(float* gradients);
-  // The backward passes of steps()[step] and of all behind it are done.
-  void step_done(std::size_t step);
-  // Waits for all sums. What went wrong since begin() comes out here.
+  // One part more has been called for.
+  void part_done();
+  // Waits for all sums. What went wrong since begin() comes out here at the latest.
   void finish();
 
  private:
-  void work();
-
-  Communicator& ranks_;
-  std::vector<std::vector<std::size_t>> params_of_steps_;
-  std::vector<GradientBucket> buckets_;
-  std::mutex mutex_;  // of everything below
-  std::condition_variable changed_;
-  float* gradients_ = nullptr;
-  std::size_t final_ = 0, summed_ = 0;  // buckets of this pass; equal: nothing to do
-  bool stop_ = false;
-  std::exception_ptr error_;
-  std::jthread thread_;  // last: it uses the rest
+  DeviceSum& sum_;
+  std::vector<GradientPart> parts_;
+  float* gradients_ = nullptr;  // null between passes
+  std::size_t done_ = 0;        // parts of this pass
 };
 
 }  // namespace fovea

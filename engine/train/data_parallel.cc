@@ -35,16 +35,13 @@ double count_of(const SoftmaxLossParams& params, std::span<const float> labels) 
   return count;
 }
 
-Executor& on_the_host(Executor& executor, const Communicator& ranks) {
-  require(executor.device().host_memory(), "device ", executor.device().name(), " with ",
-          ranks.size(), " ranks, expected cpu: training by several processes is for the CPU");
-  return executor;
-}
-
 }  // namespace
 
-DataParallel::DataParallel(Communicator& ranks, Executor& executor)
-    : ranks_(ranks), executor_(on_the_host(executor, ranks)), gradients_(ranks, executor) {
+DataParallel::DataParallel(Communicator& ranks, Executor& executor, DeviceSum* sum)
+    : ranks_(ranks),
+      executor_(executor),
+      by_hosts_(sum ? nullptr : std::make_unique<HostSum>(ranks, executor.device())),
+      gradients_(sum ? *sum : *by_hosts_, executor) {
   const Graph& graph = executor.graph();
   const std::int64_t images = executor.input("data").shape.n();
   BatchShare share{.first_image = images * ranks.rank()};

@@ -10,21 +10,23 @@
 //   accumulation over sub-batches and in front of clipping. Every rank then makes the same update.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "engine/graph/executor.h"
 #include "engine/parallel/communicator.h"
 #include "engine/parallel/gradient_sum.h"
+#include "engine/parallel/host_sum.h"
 
 namespace fovea {
 
 class DataParallel {
  public:
-  // `executor` is one of this rank's part, with the inputs "data" and "label". Error when its
-  // device's memory is not the host's, or when a loss reads labels that are no input. Both must
-  // outlive this.
-  DataParallel(Communicator& ranks, Executor& executor);
+  // `executor` is one of this rank's part, with the inputs "data" and "label". Error when a loss
+  // reads labels that are no input. `sum` adds up gradients in the memory of the executor's device;
+  // null: the hosts do (engine/parallel/host_sum.h). All must outlive this.
+  DataParallel(Communicator& ranks, Executor& executor, DeviceSum* sum = nullptr);
 
   [[nodiscard]] Communicator& ranks() { return ranks_; }
   [[nodiscard]] GradientSum& gradients() { return gradients_; }
@@ -52,6 +54,7 @@ class DataParallel {
   std::vector<CountedLoss> counted_;  // whose count depends on the labels
   std::vector<double> sums_;
   bool stop_agreed_ = false;
+  std::unique_ptr<HostSum> by_hosts_;  // null: another sum
   GradientSum gradients_;
 };
 

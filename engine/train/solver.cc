@@ -83,6 +83,7 @@ Solver::Solver(Executor& executor, const SolverParams& params, DataParallel* sha
   for (std::size_t k = 0; k < executor.param_count(); ++k) {
     const std::size_t count = executor.packed_param(k).size();
     history_.emplace_back(executor.device(), count);
+    blobs_before_.push_back(blobs_before_.back() + (executor.param_info(k).lr_mult == 0 ? 0 : 1));
   }
   if (params.iter_size > 1 && executor.param_count() > 0) {
     const std::span<const float> last = executor.packed_grad(executor.param_count() - 1);
@@ -122,17 +123,15 @@ void Solver::backward(std::int64_t sub_batch, std::uint64_t key) {
   const bool several = params_.iter_size > 1, first = sub_batch == 0;
   if (!shared_ || sub_batch + 1 < params_.iter_size) {
     executor_.backward(key);
-    if (several) accumulate(first);
+    if (several) accumulate(0, executor_.param_count(), first);
     return;
   }
   GradientSum& sum = shared_->gradients();
   sum.begin(several ? accumulated_.data() : executor_.packed_grad(0).data());
-  for (std::size_t step = sum.steps(); step-- > 0;) {
-    executor_.backward_step(step, key);
-    for (const std::size_t k : sum.params_of(step)) {
-      if (several) accumulate(k, first);
-    }
-    sum.step_done(step);
+  for (const GradientPart& part : sum.parts()) {
+    executor_.backward_part(part.first_step, part.end_step, key);
+    if (several) accumulate(part.first_param, part.end_param, first);
+    sum.part_done();
   }
 }
 
@@ -158,19 +157,18 @@ std::vector<SgdBlob> Solver::blobs() {
   return list;
 }
 
-void Solver::accumulate(bool first) {
-  if (kernels_) return kernels_->accumulate(first);
-  for (std::size_t k = 0; k < history_.size(); ++k) accumulate(k, first);
-}
-
-void Solver::accumulate(std::size_t k, bool first) {
-  if (executor_.param_info(k).lr_mult == 0) return;  // frozen
-  const std::span<const float> gradient = executor_.packed_grad(k);
-  const std::span<float> sum = accumulated(k);
-  if (first) {
-    std::ranges::copy(gradient, sum.begin());
-  } else {
-    std::ranges::transform(sum, gradient, sum.begin(), std::plus<>());
+// Of the parameters [from, to); frozen ones have no gradient.
+void Solver::accumulate(std::size_t from, std::size_t to, bool first) {
+  if (kernels_) return kernels_->accumulate(first, blobs_before_[from], blobs_before_[to]);
+  for (std::size_t k = from; k < to; ++k) {
+    if (executor_.param_info(k).lr_mult == 0) continue;
+    const std::span<const float> gradient = executor_.packed_grad(k);
+    const std::span<float> sum = accumulated(k);
+    if (first) {
+      std::ranges::copy(gradient, sum.begin());
+    } else {
+      std::ranges::transform(sum, gradient, sum.begin(), std::plus<>());
+    }
   }
 }
 

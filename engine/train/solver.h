@@ -93,8 +93,7 @@ class Solver {
 
  private:
   void backward(std::int64_t sub_batch, std::uint64_t key);
-  void accumulate(bool first);
-  void accumulate(std::size_t k, bool first);
+  void accumulate(std::size_t from, std::size_t to, bool first);
   [[nodiscard]] std::span<float> accumulated(std::size_t k) const;
   [[nodiscard]] float clip_factor() const;
   void update();
@@ -109,7 +108,8 @@ class Solver {
   std::vector<double> losses_;
   std::vector<DeviceBuffer<float>> history_;  // per parameter, packed, in the executor's device
   DeviceBuffer<float> accumulated_;  // with iter_size > 1; every one's place as in packed_grad(0)
-  std::unique_ptr<SgdKernels> kernels_;  // null on the host
+  std::unique_ptr<SgdKernels> kernels_;       // null on the host
+  std::vector<std::size_t> blobs_before_{0};  // of kernels_, in front of parameter k
 };
 
 }  // namespace fovea

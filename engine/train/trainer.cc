@@ -66,8 +66,8 @@ class Run {
 
  private:
   [[nodiscard]] std::unique_ptr<DataParallel> share() const {
-    if (!options_.ranks || options_.ranks->size() == 1) return nullptr;
-    return std::make_unique<DataParallel>(*options_.ranks, executor_);
+    if (!options_.ranks || (options_.ranks->size() == 1 && !options_.sum)) return nullptr;
+    return std::make_unique<DataParallel>(*options_.ranks, executor_, options_.sum);
   }
   [[nodiscard]] bool first() const { return !shared_ || shared_->ranks().first(); }
   // What rank 0 alone does, however long it takes it; behind it all ranks agree on `exhausted_`.

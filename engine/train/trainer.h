@@ -21,6 +21,7 @@
 #include "engine/train/run_log.h"
 #include "engine/train/snapshots.h"
 #include "engine/train/solver.h"
+#include "kernels/ops/device_sum.h"
 
 namespace fovea {
 
@@ -45,6 +46,7 @@ struct TrainOptions {
   std::function<void(std::int64_t iteration, double loss)> tick;  // after every iteration
   const std::atomic<bool>* stop = nullptr;  // set (on any rank): snapshot and return
   Communicator* ranks = nullptr;            // null: this process alone
+  DeviceSum* sum = nullptr;  // of the ranks' gradients; null: the hosts add them up, if several
 };
 
 struct TrainResult {

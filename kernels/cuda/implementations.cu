@@ -10,6 +10,8 @@ extern const Implementation kFirstLayerBf16, kFirstLayerTf32, kLinearBf16, kLine
 
 extern const LibrarySupport kLibrarySupport;
 
+int device_count();
+std::string unit_of(Device& device);
 std::shared_ptr<Device> open_device(int index);
 std::unique_ptr<RelevanceKernels> make_relevance(Device& device);
 std::unique_ptr<SgdKernels> make_sgd(Device& device, std::span<const SgdBlob> blobs);
@@ -20,7 +22,9 @@ Target target() {
   return {.implementations = {&kFirstLayerBf16, &kLinearBf16, &kFirstLayerTf32, &kLinearTf32,
                               &kLinear, &kPooling, &kLrn, &kRelu, &kDropout, &kConcat, &kSplit,
                               &kSoftmax, &kSoftmaxLoss, &kAccuracy},
+          .device_count = device_count,
           .open = open_device,
+          .unit = unit_of,
           .relevance = make_relevance,
           .sgd = make_sgd,
           .transform = transform_images,

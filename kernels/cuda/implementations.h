@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "kernels/cuda/library_support.h"
@@ -17,8 +18,13 @@ namespace fovea {
 // A target that this build may have: its implementations, best first, and its devices.
 struct Target {
   std::vector<const Implementation*> implementations;  // empty: not in this build
+  // GPUs of this machine; 0 where there is none, or no driver. Opens nothing.
+  int (*device_count)() = nullptr;
   // Device `index`; Error when there is none.
   std::shared_ptr<Device> (*open)(int index) = nullptr;
+  // What of the machine a device that open() gave is, and no two ranks may share: a GPU's place on
+  // the bus. Empty: nothing.
+  std::string (*unit)(Device& device) = nullptr;
   // For a device that open() gave; it must outlive them.
   std::unique_ptr<RelevanceKernels> (*relevance)(Device& device) = nullptr;
   std::unique_ptr<SgdKernels> (*sgd)(Device& device, std::span<const SgdBlob> blobs) = nullptr;

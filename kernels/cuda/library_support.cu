@@ -35,6 +35,7 @@ extern const LibrarySupport kLibrarySupport{.current_device = current_device,
                                             .queue = queue_of,
                                             .gradient_partials = gradient_partials,
                                             .mask_and_sum = mask_and_sum,
-                                            .round_to_bf16 = round_to_bf16};
+                                            .round_to_bf16 = round_to_bf16,
+                                            .side_queue = make_side_queue};
 
 }  // namespace fovea::FOVEA_TARGET

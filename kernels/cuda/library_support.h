@@ -1,10 +1,11 @@
 // What operations of another library (kernels/cudnn) take from a target: its queue, and our kernels
-// for what stands around a product. Without them the library's operations and ours would differ in
-// more than the product.
+// for what stands around a product; and what sums over ranks take (kernels/nccl): a second queue.
+// Without them the library's operations and ours would differ in more than the product.
 #pragma once
 
 #include <cstdint>
 
+#include "kernels/cuda/side_queue.h"
 #include "kernels/ops/device.h"
 
 namespace fovea {
@@ -29,6 +30,8 @@ struct LibrarySupport {
   // `count` values, a multiple of 4, to bf16, ties to even.
   void (*round_to_bf16)(Device& device, const float* from, std::uint16_t* to,
                         std::int64_t count) = nullptr;
+  // Of a device that must outlive it.
+  std::unique_ptr<SideQueue> (*side_queue)(Device& device) = nullptr;
 };
 
 }  // namespace fovea

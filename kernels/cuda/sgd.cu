@@ -70,23 +70,27 @@ __global__ void sum_squares(const Chunk* chunks, double* partial) {
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-std::vector<Chunk> chunks_of(std::span<const SgdBlob> blobs) {
+// `first` gets the place of every blob's first chunk, and that behind the last.
+std::vector<Chunk> chunks_of(std::span<const SgdBlob> blobs, std::vector<std::size_t>& first) {
   std::vector<Chunk> chunks;
   for (const SgdBlob& b : blobs) {
+    first.push_back(chunks.size());
     for (std::int64_t at = 0; at < b.count; at += kChunk)
       chunks.push_back({b.weights + at, b.history + at, b.gradient + at,
                         b.accumulated ? b.accumulated + at : nullptr,
                         static_cast<int>(std::min<std::int64_t>(kChunk, b.count - at)), b.rate,
                         b.decay});
   }
+  first.push_back(chunks.size());
   return chunks;
 }
 
 class DeviceSgd final : public SgdKernels {
  public:
-  DeviceSgd(Device& device, const std::vector<Chunk>& chunks)
+  DeviceSgd(Device& device, const std::vector<Chunk>& chunks, std::vector<std::size_t> first)
       : device_(device),
         stream_(stream_of(device)),
+        first_(std::move(first)),
         grid_(static_cast<unsigned>(chunks.size())),
         chunks_(device, chunks.size()),
         partial_(device, chunks.size()),
@@ -99,9 +103,11 @@ class DeviceSgd final : public SgdKernels {
     if (chunks_.size() > 0)
       launch<update_all>(grid_, kThreads, 0, stream_, chunks_.data(), call_.data());
   }
-  void accumulate(bool first) override {
-    if (chunks_.size() > 0)
-      launch<accumulate_all>(grid_, kThreads, 0, stream_, chunks_.data(), first);
+  void accumulate(bool first, std::size_t from, std::size_t to) override {
+    const std::size_t chunk = first_.at(from), count = first_.at(to) - chunk;
+    if (count > 0)
+      launch<accumulate_all>(static_cast<unsigned>(count), kThreads, 0, stream_,
+                             chunks_.data() + chunk, first);
   }
   [[nodiscard]] double sum_of_squares() override {
     if (chunks_.size() == 0) return 0;
@@ -116,6 +122,7 @@ class DeviceSgd final : public SgdKernels {
  private:
   Device& device_;
   Stream stream_;
+  std::vector<std::size_t> first_;  // chunk of every blob
   dim3 grid_;
   DeviceBuffer<Chunk> chunks_;
   DeviceBuffer<double> partial_;
@@ -126,7 +133,9 @@ class DeviceSgd final : public SgdKernels {
 
 std::unique_ptr<SgdKernels> make_sgd(Device& device, std::span<const SgdBlob> blobs);
 std::unique_ptr<SgdKernels> make_sgd(Device& device, std::span<const SgdBlob> blobs) {
-  return std::make_unique<DeviceSgd>(device, chunks_of(blobs));
+  std::vector<std::size_t> first;
+  const std::vector<Chunk> chunks = chunks_of(blobs, first);
+  return std::make_unique<DeviceSgd>(device, chunks, std::move(first));
 }
 
 }  // namespace fovea::FOVEA_TARGET

@@ -15,6 +15,7 @@
 
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/device_op.cuh"
+#include "kernels/ops/batch_share.h"
 
 namespace fovea::FOVEA_TARGET {
 namespace {
@@ -118,9 +119,10 @@ __global__ void loss_per_row(int rows, Labels labels, Targets targets, const flo
   loss[row] = label == -1 ? 0.0F : label < -1 ? NAN : weight_of(targets, label) * sum;
 }
 
-// Sum of losses / count; the count stays for backward.
+// Sum of losses / count; the count stays for backward. Of a batch shared by several ranks the count
+// lies in memory, because it may be another in every step: `shared`, 0 = not shared.
 __global__ void sum_losses(int rows, Labels labels, Targets targets, float fixed_count,
-                           const float* loss, float* total, float* count) {
+                           const float* shared, const float* loss, float* total, float* count) {
   float sum = 0, counted = 0;
   for (int row = static_cast<int>(threadIdx.x); row < rows; row += kSumThreads) {
     sum += loss[row];
@@ -129,7 +131,8 @@ __global__ void sum_losses(int rows, Labels labels, Targets targets, float fixed
   sum = block_sum<kSumThreads>(sum);
   counted = block_sum<kSumThreads>(counted);
   if (threadIdx.x != 0) return;
-  const float divisor = fixed_count > 0 ? fixed_count : counted > 0 ? counted : 1.0F;
+  const float own = fixed_count > 0 ? fixed_count : counted > 0 ? counted : 1.0F;
+  const float divisor = *shared > 0 ? *shared : own;
   *count = divisor;
   *total = sum / divisor;
 }
@@ -227,18 +230,27 @@ class LabelledOp : public DeviceOp {
   Shape x_;
 };
 
-class SoftmaxLossOp final : public LabelledOp<SoftmaxLossParams> {
+class SoftmaxLossOp final : public LabelledOp<SoftmaxLossParams>, public SharesBatch {
  public:
   using LabelledOp::LabelledOp;
   [[nodiscard]] std::size_t state_bytes() const override { return sizeof(float); }
+
+  void bind(const OpBinding& binding) override {
+    LabelledOp::bind(binding);
+    shared_count_ = DeviceBuffer<float>(*binding.device, 1);
+  }
+  void set_share(const BatchShare& share) override {
+    const auto count = static_cast<float>(share.count);
+    binding_.device->upload(shared_count_.data(), &count, sizeof count);
+  }
 
   void forward(std::uint64_t) override {
     const int rows = row_count(x_);
     launch<loss_per_row>(grid_of_rows(x_), kThreads, 0, stream_, rows, labels(), targets(),
                          binding_.bottoms[0].data, per_row());
     const float fixed = p_.normalize ? 0.0F : static_cast<float>(x_.n());
-    launch<sum_losses>(1, kSumThreads, 0, stream_, rows, labels(), targets(), fixed, per_row(),
-                       binding_.tops[0].data, count());
+    launch<sum_losses>(1, kSumThreads, 0, stream_, rows, labels(), targets(), fixed,
+                       shared_count_.data(), per_row(), binding_.tops[0].data, count());
   }
   void backward(std::uint64_t) override {
     if (!binding_.bottom_grads[0].data) return;
@@ -258,6 +270,8 @@ class SoftmaxLossOp final : public LabelledOp<SoftmaxLossParams> {
     std::ranges::copy(p_.class_weights, t.weights);
     return t;
   }
+
+  DeviceBuffer<float> shared_count_;
 };
 
 std::string supports_loss(const OpProblem& problem) {

@@ -1,29 +1,12 @@
 #include "kernels/cudnn/library.h"
 
-#include <dlfcn.h>
-
 #include <optional>
 
+#include "engine/core/shared_library.h"
 #include "kernels/cuda/implementations.h"
 
 namespace fovea::cudnn {
 namespace {
-
-void* open_file(const std::string& name) {
-  void* file = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!file) {
-    const char* words = dlerror();
-    throw Error(str("no ", name, ": ", words ? words : "not loaded",
-                    ", expected it in LD_LIBRARY_PATH or among the system's libraries"));
-  }
-  return file;
-}
-
-template <class Function>
-void find(void* file, const std::string& file_name, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(file, name));
-  require(function != nullptr, "wrong ", file_name, ": no function ", name);
-}
 
 std::string version_of(const Api& api, const std::string& cudnn_name,
                        const std::string& cublas_name) {
@@ -62,12 +45,12 @@ std::optional<Runtime>& replaced() {
 std::shared_ptr<const Library> open_library(const std::string& cudnn, const std::string& cublas) {
   auto library = std::make_shared<Library>();
   Api& api = library->api;
-  void* file = open_file(cudnn);
-#define FOVEA_FIND(name) find(file, cudnn, #name, api.name)
+  void* file = open_shared_library(cudnn);
+#define FOVEA_FIND(name) find_function(file, cudnn, #name, api.name)
   FOVEA_CUDNN_FUNCTIONS(FOVEA_FIND);
 #undef FOVEA_FIND
-  file = open_file(cublas);
-#define FOVEA_FIND(name) find(file, cublas, #name, api.name)
+  file = open_shared_library(cublas);
+#define FOVEA_FIND(name) find_function(file, cublas, #name, api.name)
   FOVEA_CUBLAS_FUNCTIONS(FOVEA_FIND);
 #undef FOVEA_FIND
   library->version = version_of(api, cudnn, cublas);

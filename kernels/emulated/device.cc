@@ -1,7 +1,9 @@
 // The emulated device: guarded host memory, and work that is done when it is called for.
 #include <cstring>
 
+#include "kernels/cuda/add_parts.h"
 #include "kernels/cuda/reorder.h"
+#include "kernels/cuda/side_queue.h"
 #include "kernels/emulated/launch.h"
 #include "kernels/emulated/memory.h"
 #include "kernels/ops/heap_device.h"
@@ -26,7 +28,29 @@ class EmulatedDevice final : public HeapDevice {
   }
 };
 
+class EmulatedSideQueue final : public SideQueue {
+ public:
+  [[nodiscard]] void* handle() const override { return nullptr; }
+  void follow_device() override {}
+  void add_parts(const float* parts, int ranks, std::int64_t count, float* to) override {
+    emulated::add_parts({}, parts, ranks, count, to);
+  }
+  std::size_t mark() override { return marks_++; }
+  [[nodiscard]] bool reached(std::size_t mark) override {
+    expects(mark < marks_, "a mark that was made");
+    return true;
+  }
+  void forget_marks() override { marks_ = 0; }
+
+ private:
+  std::size_t marks_ = 0;
+};
+
 }  // namespace
+
+std::unique_ptr<SideQueue> make_side_queue(Device&) {
+  return std::make_unique<EmulatedSideQueue>();
+}
 
 Stream stream_of(Device&);
 Stream stream_of(Device&) { return {}; }
@@ -35,6 +59,12 @@ void* queue_of(Device&) { return nullptr; }
 
 int current_device();
 int current_device() { return 0; }
+
+int device_count();
+int device_count() { return 1; }
+
+std::string unit_of(Device&);
+std::string unit_of(Device&) { return ""; }
 
 std::shared_ptr<Device> open_device(int);
 std::shared_ptr<Device> open_device(int index) {

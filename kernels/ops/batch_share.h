@@ -18,7 +18,9 @@ struct BatchShare {
 class SharesBatch {
  public:
   virtual ~SharesBatch() = default;
-  void set_share(const BatchShare& share) { share_ = share; }
+  // Behind bind(), in front of forward(). A recorded pass knows a new `count`, but not a new
+  // `first_image`.
+  virtual void set_share(const BatchShare& share) { share_ = share; }
 
  protected:
   BatchShare share_;

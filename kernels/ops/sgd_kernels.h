@@ -2,6 +2,7 @@
 // formula of one).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace fovea {
@@ -29,8 +30,8 @@ class SgdKernels {
   virtual ~SgdKernels() = default;
   // v <- momentum v + rate (gradient_scale g + decay w), w <- w - v.
   virtual void update(const SgdCall& call) = 0;
-  // accumulated <- g, or += g.
-  virtual void accumulate(bool first) = 0;
+  // accumulated <- g, or += g, of the parameters [from, to) of the list.
+  virtual void accumulate(bool first, std::size_t from, std::size_t to) = 0;
   // Of what update() would read as gradients, in double in a fixed order.
   [[nodiscard]] virtual double sum_of_squares() = 0;
 };

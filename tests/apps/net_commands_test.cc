@@ -207,6 +207,11 @@ TEST_F(NetCommands, DevicesNamesTheOnesThatWorkAndWhyTheOthersDoNot) {
     EXPECT_NE(listing.find(reason), std::string::npos) << listing;
     expect_mistake(run({"net", "show", file("toy.json"), "--device", name}), {reason});
   }
+  // NCCL is there, or the reason why not is.
+  const auto version = json["nccl"]["version"].get<std::string>(),
+             missing = json["nccl"]["reason"].get<std::string>();
+  EXPECT_NE(version.empty(), missing.empty());
+  EXPECT_NE(listing.find(version.empty() ? missing : version), std::string::npos) << listing;
   for (const Json& device : json["devices"]) {
     const CommandResult shown =
         run({"net", "show", file("toy.json"), "--device", device["name"].get<std::string>()});

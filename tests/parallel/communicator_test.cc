@@ -119,6 +119,18 @@ TEST(Communicator, BroadcastsRankZerosBytesAndText) {
   });
 }
 
+TEST(Communicator, GathersWhatEveryRankSays) {
+  run_ranks(3, [](Communicator& ranks) {
+    const std::string said[] = {"zero \xff", "", std::string("a\0b", 3)};
+    const auto all = ranks.gather(said[ranks.rank()], "words");
+    EXPECT_EQ(all, (std::vector<std::string>{said[0], said[1], said[2]}));
+    EXPECT_EQ(ranks.gather("", "nothing"), std::vector<std::string>(3));
+  });
+  run_ranks(1, [](Communicator& ranks) {
+    EXPECT_EQ(ranks.gather("alone", "words"), std::vector<std::string>{"alone"});
+  });
+}
+
 TEST(Communicator, TheRankThatDiffersIsNamed) {
   run_ranks(1, [](Communicator& ranks) { ranks.require_same("here", "config"); });
   run_ranks(2, [](Communicator& ranks) {

@@ -5,76 +5,12 @@
 
 #include <cmath>
 
-#include "engine/core/json_fields.h"
-#include "engine/core/random.h"
-#include "engine/graph/net_json.h"
-#include "engine/train/filler.h"
-#include "engine/train/solver.h"
+#include "engine/backend/registry.h"
+#include "tests/parallel/shared_training.h"
 #include "tests/parallel/thread_ranks.h"
 
 namespace fovea {
 namespace {
-
-constexpr int kBatch = 12, kClasses = 4, kSteps = 3;
-
-// Two heads with losses of their own; `loss` is added to the first one's.
-Graph toy(const std::string& loss, std::int64_t batch) {
-  Json net = Json::parse(R"({
-    "name": "Toy", "input": {"name": "data", "shape": [3, 10, 10]},
-    "defaults": {"convolution": {"weight_filler": {"type": "xavier"}},
-                 "inner_product": {"weight_filler": {"type": "xavier"}}},
-    "layers": [
-      {"name": "conv", "type": "convolution", "outputs": 16, "kernel": 3},
-      {"name": "relu", "type": "relu"},
-      {"name": "drop1", "type": "dropout", "ratio": 0.3},
-      {"name": "fc", "type": "inner_product", "outputs": 24},
-      {"name": "drop2", "type": "dropout", "ratio": 0.5},
-      {"name": "scores", "type": "inner_product", "outputs": 4},
-      {"name": "loss", "type": "softmax_loss", "bottom": ["scores", "label"]},
-      {"name": "aux", "type": "inner_product", "outputs": 4, "bottom": "fc"},
-      {"name": "aux_loss", "type": "softmax_loss", "bottom": ["aux", "label"], "loss_weight": 0.3}
-    ]})");
-  for (auto& layer : net["layers"]) {
-    if (layer["name"] == "loss") layer.update(Json::parse(loss));
-  }
-  return build_graph(json_net(net, {.phase = Phase::kTrain, .batch = batch}, "toy"));
-}
-
-struct Trained {
-  std::vector<std::vector<float>> params;
-  std::vector<double> losses;
-};
-
-// Trains on images `first` ... of every batch.
-Trained train(const std::string& device, const std::string& loss, const SolverParams& params,
-              Communicator* ranks) {
-  const int size = ranks ? ranks->size() : 1, part = kBatch / size,
-            first = ranks ? ranks->rank() * part : 0;
-  Executor executor(toy(loss, part), {.device = device, .training = true, .seed = 3});
-  fill_params(executor, 5);
-  std::unique_ptr<DataParallel> shared;
-  if (ranks) shared = std::make_unique<DataParallel>(*ranks, executor);
-  Solver solver(executor, params, shared.get());
-  const auto load = [&](std::int64_t sub) {
-    const auto batch = static_cast<std::uint64_t>(solver.iteration() * params.iter_size + sub);
-    const auto fill = [&](std::span<float> values, auto&& value) {
-      const std::size_t image = values.size() / static_cast<std::size_t>(part);
-      for (std::size_t i = 0; i < values.size(); ++i)
-        values[i] = value(static_cast<std::uint64_t>(first) * image + i);
-    };
-    fill(executor.input("data").span(),
-         [&](std::uint64_t i) { return random_normal({.seed = 7, .iteration = batch}, i); });
-    // Rank 0 of four has label 0 alone, which is ignored or weighs little in some of the tests.
-    fill(executor.input("label").span(), [&](std::uint64_t i) {
-      return i < 3 ? 0.0F : static_cast<float>((i * 7 + batch) % kClasses);
-    });
-  };
-  Trained result;
-  for (int step = 0; step < kSteps; ++step) result.losses.push_back(solver.step(load));
-  for (std::size_t k = 0; k < executor.param_count(); ++k)
-    result.params.push_back(executor.param(k));
-  return result;
-}
 
 void expect_close(const Trained& one, const Trained& other) {
   for (int step = 0; step < kSteps; ++step)
@@ -94,6 +30,7 @@ class SharedBatch : public testing::TestWithParam<std::tuple<std::string, std::s
 
 TEST_P(SharedBatch, TrainsWhatOneExecutorDoes) {
   const auto& [device, loss] = GetParam();
+  if (!missing_device(device).empty()) GTEST_SKIP() << missing_device(device);
   SolverParams plain{.base_lr = 0.05F, .policy = LrPolicy::kFixed};
   SolverParams all = plain;
   all.iter_size = 3, all.clip_gradients = 0.5F;
@@ -115,7 +52,7 @@ TEST_P(SharedBatch, TrainsWhatOneExecutorDoes) {
 
 INSTANTIATE_TEST_SUITE_P(
     Losses, SharedBatch,
-    testing::Combine(testing::Values("cpu", "reference"),
+    testing::Combine(testing::Values("cpu", "reference", "emulated"),
                      testing::Values("{}", R"({"has_ignore_label": true, "ignore_label": 0})",
                                      R"({"has_ignore_label": true, "ignore_label": 0,
                                          "normalize": false})",

@@ -7,6 +7,7 @@
 
 #include "engine/core/json_fields.h"
 #include "engine/graph/net_json.h"
+#include "engine/parallel/host_sum.h"
 #include "tests/parallel/thread_ranks.h"
 
 namespace fovea {
@@ -79,17 +80,74 @@ TEST(GradientBuckets, ComeFromTheEndInPiecesOfAtMostTheSize) {
   EXPECT_EQ(whole[0].names, "the gradients of conv.weight .. fc2.bias");
 }
 
+// Parts that overlap in nothing and leave out nothing, each with the parameters of its steps.
+TEST(GradientParts, AreABackwardPass) {
+  for (const bool frozen : {false, true}) {
+    for (const std::size_t floats : {std::size_t{1}, std::size_t{100}, kBucketFloats}) {
+      Executor executor = make_executor(frozen);
+      const auto steps = executor.steps();
+      std::size_t end_step = steps.size(), end_param = executor.param_count(), buckets = 0;
+      for (const GradientPart& part : gradient_parts(executor, floats)) {
+        EXPECT_EQ(part.end_step, end_step);
+        EXPECT_LT(part.first_step, part.end_step);
+        EXPECT_EQ(part.end_param, end_param);
+        std::size_t params = 0;
+        for (std::size_t s = part.first_step; s < part.end_step; ++s) {
+          if (steps[s].node >= 0)
+            params += executor.graph().nodes[static_cast<std::size_t>(steps[s].node)].params.size();
+        }
+        EXPECT_EQ(part.end_param - part.first_param, params);
+        for (const GradientBucket& bucket : part.buckets) EXPECT_EQ(bucket.step, part.first_step);
+        end_step = part.first_step, end_param = part.first_param, buckets += part.buckets.size();
+      }
+      EXPECT_EQ(end_step, 0U);
+      EXPECT_EQ(end_param, 0U);
+      EXPECT_EQ(buckets, gradient_buckets(executor, floats).size());
+    }
+  }
+}
+
+// Every sum is begun behind the part that makes its gradients, before the next part runs.
+TEST(GradientSum, BeginsASumAsSoonAsItsGradientsAreThere) {
+  class Recorder final : public DeviceSum {
+   public:
+    std::string name() const override { return "recorder"; }
+    void start(std::span<float> values, const std::string&) override {
+      sizes.push_back(values.size());
+    }
+    void finish() override { ++finished; }
+    std::vector<std::size_t> sizes;
+    int finished = 0;
+  };
+  Executor executor = make_executor(false);
+  Recorder recorder;
+  GradientSum sum(recorder, executor, 100);
+  ASSERT_GE(sum.parts().size(), 2U);
+  sum.begin(executor.packed_grad(0).data());
+  EXPECT_ANY_THROW(sum.finish());  // nothing of the pass is there
+  std::size_t expected = 0;
+  for (const GradientPart& part : sum.parts()) {
+    EXPECT_EQ(recorder.sizes.size(), expected);
+    expected += part.buckets.size();
+    sum.part_done();
+  }
+  EXPECT_EQ(recorder.sizes.size(), gradient_buckets(executor, 100).size());
+  sum.finish();
+  EXPECT_EQ(recorder.finished, 1);
+}
+
 TEST(GradientSum, IsThePlainSumForEverySizeOfBuckets) {
   for (const std::size_t floats : {std::size_t{7}, std::size_t{64}, kBucketFloats}) {
     run_ranks(3, [&](Communicator& ranks) {
       Executor executor = make_executor(false);
-      GradientSum sum(ranks, executor, floats);
+      HostSum by_hosts(ranks, executor.device());
+      GradientSum sum(by_hosts, executor, floats);
       const std::size_t count = covered(executor, {}).size();
       for (int pass = 0; pass < 3; ++pass) {
         std::vector<float> gradients(count);
         std::iota(gradients.begin(), gradients.end(), static_cast<float>(ranks.rank() * pass));
         sum.begin(gradients.data());
-        for (std::size_t step = sum.steps(); step-- > 0;) sum.step_done(step);
+        for (std::size_t part = 0; part < sum.parts().size(); ++part) sum.part_done();
         sum.finish();
         const auto times = covered(executor, gradient_buckets(executor, floats));
         for (std::size_t i = 0; i < count; ++i) {
@@ -99,29 +157,6 @@ TEST(GradientSum, IsThePlainSumForEverySizeOfBuckets) {
       }
     });
   }
-}
-
-TEST(GradientSum, AnErrorOfTheThreadComesOutOfFinish) {
-  run_ranks(1, [](Communicator&) {
-    Mailboxes nobody;
-    ThreadRank lonely(nobody, 0, 2);
-    Executor executor = make_executor(false);
-    GradientSum sum(lonely, executor);
-    sum.begin(executor.packed_grad(0).data());
-    for (std::size_t step = sum.steps(); step-- > 0;) sum.step_done(step);
-    lonely.cancel();
-    EXPECT_THROW(sum.finish(), Error);
-  });
-}
-
-TEST(GradientSum, IsGivenUpInTheMiddleOfAPass) {
-  Mailboxes nobody;
-  ThreadRank lonely(nobody, 0, 2);
-  Executor executor = make_executor(false);
-  GradientSum sum(lonely, executor);
-  sum.begin(executor.packed_grad(0).data());
-  sum.step_done(0);
-  // The destructor returns although rank 1 never answers.
 }
 
 }  // namespace

@@ -62,6 +62,7 @@ class ThreadRank final : public Communicator {
   [[nodiscard]] int size() const override { return size_; }
   [[nodiscard]] int ranks_on_this_machine() const override { return size_; }
   [[nodiscard]] double timeout_s() const override { return 0.02; }
+  [[nodiscard]] int rank_on_this_machine() const override { return rank_; }
   [[noreturn]] void fail(const std::string& line) override { throw Error(line); }
 
  protected:

@@ -277,11 +277,31 @@ TEST_F(TrainRanks, MistakesOfAllAreSaidOnce) {
   EXPECT_FALSE(fs::exists(toy / "run"));
   expect_trained(toy, 2, "run");
   expect_one_error(train(toy, 2, "run"), {"output exists", "--resume"});
-  const auto devices = known_devices();
-  if (std::ranges::count(devices, "emulated") > 0) {
-    expect_one_error(train(toy, 2, "other", {"--device", "emulated"}),
-                     {"device emulated with 2 ranks", "expected --device cpu"});
+  expect_one_error(train(toy, 2, "other", {"--sum", "nccl"}),
+                   {"no NCCL for the sums: rank 0: device cpu is no GPU", "--sum auto | hosts"});
+  EXPECT_EQ(newest_snapshot(toy / "other/fold0"), -1);
+}
+
+// Gradients that the hosts cannot reach: the way of a GPU without NCCL.
+TEST_F(TrainRanks, TrainOnADeviceWithMemoryOfItsOwn) {
+  if (!missing_device("emulated").empty()) GTEST_SKIP() << missing_device("emulated");
+  const ToyRun toy(7);
+  const Arguments more =
+      joined(settings({"loss.weighting=balanced", "solver.clip_gradients=0.5", "solver.ema=0.9"}),
+             {"--device", "emulated"});
+  expect_trained(toy, 1, "one", more);
+  for (const char* out : {"two", "again"}) {
+    const CommandResult result = train(toy, 2, out, more);
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_NE(result.err.find("2 ranks of 2 images a batch, summed by the hosts"),
+              std::string::npos)
+        << result.err;
+    EXPECT_EQ(result.err.find("NCCL"), std::string::npos) << result.err;
   }
+  expect_close(toy / "one/fold0/iter_7.safetensors", toy / "two/fold0/iter_7.safetensors",
+               0x1p-18F);
+  expect_equal_files(toy, "two/fold0", "again/fold0",
+                     {"iter_7.safetensors", "iter_7.state", "ema_7.safetensors"});
 }
 
 TEST_F(TrainRanks, AnotherNumberOfRanksDoesNotResumeUnlessForced) {

@@ -164,6 +164,7 @@ OpOutputs run_op(const OpProblem& problem, const Implementation& implementation,
   Memory m = make_memory(*device, problem, *op, inputs, conditions);
   const OpBinding binding = make_binding(*device, problem, inputs, conditions, m);
   op->bind(binding);
+  if (conditions.share) dynamic_cast<SharesBatch&>(*op).set_share(*conditions.share);
   op->params_changed();
   op->forward(conditions.iteration);
 

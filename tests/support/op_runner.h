@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/core/tensor.h"
+#include "kernels/ops/batch_share.h"
 #include "kernels/ops/op.h"
 
 namespace fovea {
@@ -25,6 +27,7 @@ struct RunConditions {
   std::size_t frozen_param = SIZE_MAX;  // null gradient for this one alone
   std::uint64_t iteration = 0;
   std::string device = {};  // whose memory; empty: by the implementation's name
+  std::optional<BatchShare> share = {};  // the batch is a part of one; the operation must know that
 };
 
 // Forward, and backward when problem.training. Outputs, state and scratch are filled with NaN

@@ -46,6 +46,7 @@ class Mpi final : public Communicator {
     check(MPI_Comm_split_type(ranks_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &here),
           "MPI_Comm_split_type");
     check(MPI_Comm_size(here, &here_), "MPI_Comm_size");
+    check(MPI_Comm_rank(here, &rank_here_), "MPI_Comm_rank");
     if (here_ == size_) open_windows(here);
     MPI_Comm_free(&here);
   }
@@ -58,6 +59,7 @@ class Mpi final : public Communicator {
   [[nodiscard]] int size() const override { return size_; }
   [[nodiscard]] int ranks_on_this_machine() const override { return here_; }
   [[nodiscard]] double timeout_s() const override { return timeout_s_; }
+  [[nodiscard]] int rank_on_this_machine() const override { return rank_here_; }
 
   [[noreturn]] void fail(const std::string& line) override {
     if (rank_ > 0) std::this_thread::sleep_for(kPrecedence);
@@ -171,7 +173,7 @@ class Mpi final : public Communicator {
 
   double timeout_s_;
   MPI_Comm ranks_ = MPI_COMM_NULL;
-  int rank_ = 0, size_ = 1, here_ = 1;
+  int rank_ = 0, size_ = 1, rank_here_ = 0, here_ = 1;
   MPI_Win memory_ = MPI_WIN_NULL;
   std::vector<RankWindow*> windows_;
 };

@@ -22,6 +22,7 @@ class CudaDevice final : public Device {
   }
   [[nodiscard]] bool host_memory() const override { return false; }
   [[nodiscard]] Stream stream() const { return {stream_.get()}; }
+  [[nodiscard]] int index() const { return index_; }
 
   [[nodiscard]] void* allocate(std::size_t bytes) override {
     void* data = nullptr;
@@ -107,6 +108,19 @@ int current_device() {
   int index = 0;
   check(cudaGetDevice(&index));
   return index;
+}
+
+int device_count();
+int device_count() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
+std::string unit_of(Device& device);
+std::string unit_of(Device& device) {
+  char bus_id[32] = "";
+  check(cudaDeviceGetPCIBusId(bus_id, sizeof bus_id, static_cast<CudaDevice&>(device).index()));
+  return bus_id;
 }
 
 std::shared_ptr<Device> open_device(int index);
