@@ -19,6 +19,20 @@ LoaderOptions loading(const TrainConfig& config, const View& view, FoldEvaluator
           .seed = config.seed};
 }
 
+// One pass over a view is not worth holding it in the device's memory.
+FeedKind feed_of(const Store& store, const BatchSource& source, bool host_batches) {
+  if (host_batches) return FeedKind::kHost;
+  return feeds_on_device(store, source.options(), resolve_execution().device, FeedKind::kAuto)
+             ? FeedKind::kStreamed
+             : FeedKind::kHost;
+}
+
+ExecutorOptions execution_for(FeedKind feed) {
+  ExecutorOptions execution = resolve_execution();
+  execution.device_inputs = feed != FeedKind::kHost;
+  return execution;
+}
+
 // The main head is the last layer of every net of the study.
 Graph main_head(const TrainConfig& config, const Store& store, const View& view,
                 std::int64_t batch) {
@@ -32,8 +46,10 @@ Graph main_head(const TrainConfig& config, const Store& store, const View& view,
 
 FoldEvaluator::FoldEvaluator(const TrainConfig& config, const Store& store, const View& view,
                              FoldEvaluatorOptions options)
-    : source_(store, loading(config, view, options)),
-      executor_(main_head(config, store, view, source_.batch_shape().n()), resolve_execution()),
+    : store_(store),
+      source_(store, loading(config, view, options)),
+      feed_(feed_of(store, source_, options.host_batches)),
+      executor_(main_head(config, store, view, source_.batch_shape().n()), execution_for(feed_)),
       count_(options.limit > 0 ? std::min(options.limit, source_.epoch_size())
                                : source_.epoch_size()) {}
 
@@ -41,11 +57,10 @@ Predictions FoldEvaluator::predict(const WeightFile& model, const std::string& n
   load_all_weights(executor_, model, name);
   const std::int64_t records = source_.options().batch, crops = source_.batch_shape().n() / records;
   const int scores = executor_.graph().nodes.back().tops[0];
-  const TensorView<float> input = executor_.input("data");
-  std::vector<float> labels(static_cast<std::size_t>(records));
+  const std::unique_ptr<Feed> feed = open_feed(store_, source_.options(), executor_, feed_);
   Predictions result;
-  for (std::int64_t batch = 0; std::ssize(result.truth) < count_; ++batch) {
-    source_.load(batch, input, labels);
+  while (std::ssize(result.truth) < count_) {
+    const std::span<const float> labels = feed->next();
     executor_.forward();
     const Tensor<float> p = executor_.tensor(scores);
     result.classes = static_cast<int>(p.shape.c());

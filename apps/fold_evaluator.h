@@ -5,6 +5,7 @@
 #include <string>
 
 #include "data/batch_source.h"
+#include "data/feed.h"
 #include "engine/graph/executor.h"
 #include "engine/io/safetensors.h"
 #include "engine/train/config.h"
@@ -15,7 +16,8 @@ namespace fovea::apps {
 struct FoldEvaluatorOptions {
   Tensor<float> mean;  // of the model
   Crops crops = Crops::kCentre;
-  std::int64_t limit = 0;  // records, drawn once by the config's seed; 0: the whole view
+  std::int64_t limit = 0;     // records, drawn once by the config's seed; 0: the whole view
+  bool host_batches = false;  // else streamed to a device that can cut them (data/feed.h)
 };
 
 class FoldEvaluator {
@@ -29,7 +31,9 @@ class FoldEvaluator {
   [[nodiscard]] Predictions predict(const WeightFile& model, const std::string& name);
 
  private:
+  const Store& store_;
   BatchSource source_;
+  FeedKind feed_;
   Executor executor_;
   std::int64_t count_;
 };

@@ -12,7 +12,7 @@
 #include "apps/resolve.h"
 #include "apps/train_ranks.h"
 #include "apps/train_view.h"
-#include "data/loader.h"
+#include "data/feed.h"
 #include "data/mean.h"
 #include "engine/core/file.h"
 #include "engine/core/json_fields.h"
@@ -28,7 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Arguments {
-  std::string config, store, fold = "0", out;
+  std::string config, store, fold = "0", out, batches = "auto";
   std::vector<std::string> settings;
   bool resume = false, seed_given = false;
   std::int64_t max_iter = 0;
@@ -82,14 +82,13 @@ void print_report(const WeightReport& report, const std::string& file) {
   for (const auto& name : report.unused) talk("  unused:  " + name);
 }
 
+// But for the mean image.
 LoaderOptions loading_of(const Arguments& a, const TrainConfig& config, const View& view,
-                         const Tensor<float>& mean, std::int64_t batch, const Communicator& ranks) {
+                         std::int64_t batch, const Communicator& ranks) {
   LoaderOptions loading{
       .view = std::string(view.name),
       .batch = static_cast<int>(batch),
-      .transform = {.crop = static_cast<int>(config.data.crop),
-                    .mean = mean,
-                    .scale = config.data.scale},
+      .transform = {.crop = static_cast<int>(config.data.crop), .scale = config.data.scale},
       .crops = Crops::kRandom,
       .mirror = config.data.mirror,
       .class_weights = config.data.class_weights,
@@ -189,6 +188,11 @@ bool train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   const std::string scores = scores_blob(net);
   ExecutorOptions execution = resolve_execution();
   const std::string device = execution.device;
+  LoaderOptions loading = loading_of(a, config, view, batch, ranks);
+  FeedKind batches = FeedKind::kAuto;
+  read_json(Json(a.batches), batches, "--batches");
+  std::string on_host;
+  execution.device_inputs = feeds_on_device(store, loading, device, batches, &on_host);
   execution.training = true, execution.keep = {scores}, execution.seed = config.seed;
   Executor executor(build_graph(net), execution);
   fill_params(executor, config.seed);
@@ -200,15 +204,17 @@ bool train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
   const ChosenSum sums = sum_of_gradients(ranks, executor.device(), a.sum, a.comm_timeout);
 
   Tensor<float> mean = mean_image(store, view, omp_get_max_threads());
-  LoaderOptions loading = loading_of(a, config, view, mean, batch, ranks);
+  loading.transform.mean = mean;
   std::optional<FoldEvaluator> evaluator;
   if (config.evaluation.interval > 0 && ranks.first()) {
     evaluator.emplace(config, store, store.view(fold_view(config, fold, config.evaluation.split)),
-                      FoldEvaluatorOptions{.mean = mean, .limit = config.evaluation.limit});
+                      FoldEvaluatorOptions{.mean = mean,
+                                           .limit = config.evaluation.limit,
+                                           .host_batches = batches == FeedKind::kHost});
   }
   const std::int64_t done = open_folder(a, config, folder, ranks);
   loading.first_batch = done * config.solver.iter_size;
-  Loader loader(store, loading);
+  const std::unique_ptr<Feed> feed = open_feed(store, loading, executor, batches);
   std::optional<TrainView> shown;
   TrainOptions options{
       .folder = folder,
@@ -231,10 +237,9 @@ bool train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
       .sum = sums.sum.get()};
   talk_start(config, view, column.classes.size(), device, ranks, sums);
   shown.emplace(done, config.solver.max_iter, config.data.batch * config.solver.iter_size);
-  const TensorView<float> images = executor.input("data");
-  const std::span<float> labels = executor.input("label").span();
-  const TrainResult result =
-      train(executor, options, [&](std::int64_t) { loader.next(images, labels); });
+  if (!executor.device().host_memory())
+    talk(str("batches ", feed->description(), on_host.empty() ? "" : ": ", on_host));
+  const TrainResult result = train(executor, options, [&](std::int64_t) { (void)feed->next(); });
   shown.reset();
   report_end(config, result);
   return !result.stop_asked;
@@ -277,6 +282,13 @@ void add_train_command(CLI::App& app) {
   command->add_option("--data", a->store, "store made by `fovea data`")->required();
   command->add_option("--fold", a->fold, "test fold, or all")->capture_default_str();
   command->add_option("--out", a->out, "folder for fold<K>/ with snapshots and logs")->required();
+  command
+      ->add_option("--batches", a->batches,
+                   "how batches reach a device: resident (its memory holds the view's 8-bit "
+                   "records) | streamed (8-bit records of each batch) | host (floats that the host "
+                   "made) | auto; the numbers are the same")
+      ->check(CLI::IsMember({"auto", "resident", "streamed", "host"}))
+      ->capture_default_str();
   command->add_option("--set", a->settings, "key=value over the config: solver.base_lr=0.01");
   command->add_flag("--resume", a->resume, "go on from the newest snapshot");
   command->add_option("--max-iter", a->max_iter, "iterations, over the config's")

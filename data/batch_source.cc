@@ -126,22 +126,36 @@ std::vector<Window> BatchSource::windows_at(std::uint64_t position) const {
   return {window};
 }
 
-void BatchSource::load(std::int64_t batch_index, TensorView<float> images,
-                       std::span<float> labels) const {
+void BatchSource::choose(std::int64_t batch_index, BatchChoice& choice,
+                         std::span<float> labels) const {
   expects(batch_index >= 0, "batches count from 0");
-  expects(images.shape == batch_shape(), "images of batch_shape()");
   expects(labels.size() == static_cast<std::size_t>(options_.batch), "a label per record");
-  const auto image_size = static_cast<std::size_t>(output_shape_.count());
-  std::span<float> out = images.span();
-  std::vector<std::uint8_t> scratch, augmented;
+  choice.positions.clear(), choice.records.clear(), choice.windows.clear();
   const std::uint64_t global_batch =
       static_cast<std::uint64_t>(batch_index) * static_cast<std::uint64_t>(options_.ranks) +
       static_cast<std::uint64_t>(options_.rank);
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::uint64_t position = global_batch * static_cast<std::uint64_t>(options_.batch) + i;
-    const std::uint32_t record = record_at(position);
+    choice.positions.push_back(position);
+    choice.records.push_back(record_at(position));
+    for (const Window& window : windows_at(position)) choice.windows.push_back(window);
+    labels[i] = static_cast<float>(labels_->values[choice.records.back()]);
+  }
+}
+
+void BatchSource::load(std::int64_t batch_index, TensorView<float> images,
+                       std::span<float> labels) const {
+  expects(images.shape == batch_shape(), "images of batch_shape()");
+  const auto image_size = static_cast<std::size_t>(output_shape_.count());
+  const auto per_record = static_cast<std::size_t>(images_per_record(options_.crops));
+  std::span<float> out = images.span();
+  std::vector<std::uint8_t> scratch, augmented;
+  BatchChoice choice;
+  choose(batch_index, choice, labels);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const std::uint32_t record = choice.records[i];
     const auto fill = [&](const auto& planes) {
-      for (const Window& window : windows_at(position)) {
+      for (const Window& window : std::span(choice.windows).subspan(i * per_record, per_record)) {
         transform_image(planes, image_shape_, options_.transform, window, out.first(image_size));
         out = out.subspan(image_size);
       }
@@ -150,13 +164,21 @@ void BatchSource::load(std::int64_t batch_index, TensorView<float> images,
       fill(store_.values(record));
     } else if (options_.augment.any()) {
       augment_planes(store_.planes(record, scratch), image_shape_, options_.augment,
-                     {options_.seed, RandomPurpose::kAugment, position}, augmented);
+                     {options_.seed, RandomPurpose::kAugment, choice.positions[i]}, augmented);
       fill(augmented);
     } else {
       fill(store_.planes(record, scratch));
     }
-    labels[i] = static_cast<float>(labels_->values[record]);
   }
+}
+
+std::string BatchSource::needs_host() const {
+  if (options_.augment.any()) return "the images are augmented";
+  for (const std::uint32_t number : view_.records) {
+    if (store_.record(number).encoding == Encoding::kFloat)
+      return str("record ", number, " is of floats");
+  }
+  return "";
 }
 
 void load_batch(const Store& store, const LoaderOptions& options, std::int64_t batch_index,

@@ -68,6 +68,13 @@ struct LoaderOptions {
 [[nodiscard]] std::vector<std::uint32_t> epoch_order(std::uint64_t seed, std::uint64_t epoch,
                                                      std::size_t size);
 
+// What a batch is made of.
+struct BatchChoice {
+  std::vector<std::uint64_t> positions;  // of the run, one per record
+  std::vector<std::uint32_t> records;
+  std::vector<Window> windows;  // images_per_record of them for each record, in the batch's order
+};
+
 class BatchSource {
  public:
   // Error on an unknown view or column, an empty view, records of different sizes, a missing label,
@@ -76,6 +83,8 @@ class BatchSource {
 
   // (batch, C, P, Q); images_per_record times as many images.
   [[nodiscard]] Shape batch_shape() const;
+  [[nodiscard]] const Shape& image_shape() const { return image_shape_; }  // of a record: (C, H, W)
+  [[nodiscard]] const View& view() const { return view_; }
   // Records in one epoch, and batches that cover it (the last one may run on into the next epoch).
   [[nodiscard]] std::int64_t epoch_size() const {
     return static_cast<std::int64_t>(view_.records.size());
@@ -91,6 +100,12 @@ class BatchSource {
   // Fills `images` (batch_shape(), float, NCHW, blue green red) and one label per record. Any
   // number of threads may call this at once. Error when a record is damaged.
   void load(std::int64_t batch_index, TensorView<float> images, std::span<float> labels) const;
+  // The same in two steps: what is in the batch, with its labels; whoever asks cuts the images
+  // (data/feed.h). Where needs_host() says nothing against it.
+  void choose(std::int64_t batch_index, BatchChoice& choice, std::span<float> labels) const;
+
+  // Why nobody but load() makes these images out of 8-bit records and windows; empty: no reason.
+  [[nodiscard]] std::string needs_host() const;
 
  private:
   using Order = std::shared_ptr<const std::vector<std::uint32_t>>;

@@ -35,10 +35,12 @@ std::string key_of(const OpProblem& problem) {
 
 void add_node(const BenchOptions& options, const std::string& name, const OpProblem& problem,
               double macs) {
+  const UseDevice use(*options.device);
   const ChosenOp chosen = create_op(options.device_name, problem, options.engine);
   for (const bool backward : {false, true}) {
     if (backward ? !problem.training : chosen.op->is_alias()) continue;  // nothing to do
     const auto make = [options, problem, backward, macs] {
+      const UseDevice while_made(*options.device);
       const auto trial = std::make_shared<OpTrial>(
           *options.device, problem, create_op(options.device_name, problem, options.engine).op);
       trial->forward();

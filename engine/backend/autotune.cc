@@ -80,6 +80,7 @@ double seconds_of(const OpTrial& trial) {
 const Implementation* fastest(const TunedDevice& tuned, const OpProblem& problem,
                               std::span<const Implementation* const> candidates) {
   const std::shared_ptr<Device> device = open_device(tuned.name);
+  const UseDevice use(*device);
   const std::string key = key_of(tuned, *device, problem);
   Json picks = read_cache();
   const std::string kept = picks.value(key, "");

@@ -119,6 +119,7 @@ class Layer {
 
 LayerOutputs run_layer(std::string_view device, Device& memory, const OpProblem& problem,
                        const LayerInputs& inputs, bool backward) {
+  const UseDevice use(memory);
   LayerOutputs outputs;
   Layer layer(device, memory, problem);
   layer.bind(inputs, backward);

@@ -46,7 +46,7 @@ struct Executor::Impl {
       : graph(std::move(g)),
         options(o),
         device(open_device(options.device)),
-        plan(make_plan(graph, options)),
+        plan(planned()),
         memory(plan_memory(graph, plan, options)),
         arena(*device, memory.bytes),
         counters(*device, 1) {
@@ -54,10 +54,17 @@ struct Executor::Impl {
       const bool direct = device->host_memory();
       staged.push_back(direct ? Tensor<float>() : Tensor<float>(graph_value(id).shape));
     }
+    const UseDevice use(*device);
+    inputs_kept = options.device_inputs;
     collect_params();
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {
       if (plan.steps[s].op) plan.steps[s].op->bind(binding_of(s));
     }
+  }
+
+  [[nodiscard]] Plan planned() const {
+    const UseDevice use(*device);
+    return make_plan(graph, options);
   }
 
   void collect_params() {
@@ -150,6 +157,7 @@ struct Executor::Impl {
 
   // The first time as it is, then as the device has recorded it.
   void run(std::function<void()>& recorded, const std::function<void()>& pass) {
+    const UseDevice use(*device);
     if (recorded) return recorded();
     recorded = device->record(pass);
   }
@@ -162,6 +170,7 @@ Executor::~Executor() = default;
 const Graph& Executor::graph() const { return impl_->graph; }
 Device& Executor::device() const { return *impl_->device; }
 bool Executor::training() const { return impl_->options.training; }
+bool Executor::device_inputs() const { return impl_->options.device_inputs; }
 
 std::vector<StepInfo> Executor::steps() const {
   std::vector<StepInfo> list;
@@ -288,11 +297,13 @@ void Executor::backward_part(std::size_t first, std::size_t end, std::uint64_t i
 void Executor::forward_step(std::size_t step, std::uint64_t iteration) {
   impl_->iteration = iteration;
   if (step == 0) impl_->upload();
+  const UseDevice use(device());
   impl_->forward(impl_->plan.steps.at(step));
 }
 void Executor::backward_step(std::size_t step, std::uint64_t iteration) {
   expects(impl_->options.training, "backward needs a training executor");
   impl_->iteration = iteration;
+  const UseDevice use(device());
   impl_->backward(impl_->plan.steps.at(step));
 }
 

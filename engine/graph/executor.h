@@ -27,6 +27,9 @@ struct ExecutorOptions {
   Precision precision = Precision::kFp32;
   EngineChoice engine = EngineChoice::kOrdered;
   bool join_in_place = true;  // concatenated tensors are written where they end up, if possible
+  // The caller writes the inputs in the device's memory (raw()), in the layout that the plan has
+  // for them: their readers' where that is plain or channels-last. forward() uploads none.
+  bool device_inputs = false;
 };
 
 // What the planner decided for one step, for `net show`, `bench` and tests.
@@ -51,6 +54,7 @@ class Executor {
   // Whose memory everything below that is called packed or raw lies in.
   [[nodiscard]] Device& device() const;
   [[nodiscard]] bool training() const;
+  [[nodiscard]] bool device_inputs() const;
   [[nodiscard]] std::vector<StepInfo> steps() const;
   [[nodiscard]] std::size_t arena_bytes() const;  // activations, gradients, state and scratch
   [[nodiscard]] std::size_t peak_bytes() const;   // arena + parameters + parameter gradients

@@ -117,6 +117,10 @@ class Planner {
   // `tensor` in `layout`: itself, or a copy made by a new step.
   int in_layout(int tensor, Layout layout, const std::string& name) {
     if (planned(tensor).layout == layout) return tensor;
+    if (options_.device_inputs && !is_blocked(layout) && is_input(tensor)) {
+      planned(tensor).layout = layout;
+      return tensor;
+    }
     const int copy = add_tensor(planned(tensor).shape, layout, planned(tensor).grad_storage >= 0);
     plan_.steps.push_back({.label = name + " -> " + std::string(layout_name(layout)),
                            .node = -1,
@@ -126,6 +130,13 @@ class Planner {
                            .tops = {copy},
                            .run_backward = planned(tensor).grad_storage >= 0});
     return copy;
+  }
+
+  // Nobody else reads an input that a step asks for: the graph splits what has several readers.
+  [[nodiscard]] bool is_input(int tensor) const {
+    return std::ranges::any_of(graph_.inputs, [&](int input) {
+      return plan_.of_graph_tensor[static_cast<std::size_t>(input)] == tensor;
+    });
   }
 
   void add_step(int index, const Node* relu) {

@@ -20,7 +20,7 @@ std::string where_not_finite(Executor& executor, std::uint64_t iteration) {
   const Graph& graph = executor.graph();
   for (const int input : graph.inputs) {
     const std::string& name = graph.tensors[static_cast<std::size_t>(input)].blob;
-    if (!all_finite(executor.input(name).span()))
+    if (!all_finite(executor.tensor(input).values))
       return str("the input '", name, "' is not finite");
   }
   const std::vector<StepInfo> steps = executor.steps();

@@ -24,6 +24,24 @@ struct StepCounters {
 
 struct OpTensor;
 
+// A block that the host fills and sends into the device's memory beside the device's other work.
+//
+//   host_block()          the host's side, to be filled; waits until the last send() has read it
+//   send(bytes)           queues the transfer of its first bytes, behind finished() of the last one
+//   arrive()              work queued on the device from now on finds them in device_block()
+//   finished()            no work that is queued from now on reads them
+// in this order, again and again. host_block() and send() may be called by another thread than the
+// rest, as long as no two of the four overlap.
+class StagedUpload {
+ public:
+  virtual ~StagedUpload() = default;
+  [[nodiscard]] virtual std::byte* host_block() = 0;
+  [[nodiscard]] virtual const std::byte* device_block() const = 0;
+  virtual void send(std::size_t bytes) = 0;
+  virtual void arrive() = 0;
+  virtual void finished() = 0;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -34,9 +52,16 @@ class Device {
   // Whether the host may read and write what allocate() gives.
   [[nodiscard]] virtual bool host_memory() const = 0;
 
+  // Makes this the device that the calling thread's calls into CUDA and its libraries mean, and
+  // returns which was, for restore_current(): see UseDevice. Nothing where there is but one.
+  [[nodiscard]] virtual int make_current() { return 0; }
+  virtual void restore_current(int /*previous*/) noexcept {}
+
   // `bytes` of zeros at a multiple of 256 (64 on the host); released by release().
   [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;
   virtual void release(void* data) noexcept = 0;
+  // Bytes that allocate() may still give, about.
+  [[nodiscard]] virtual std::size_t free_bytes() const = 0;
 
   // In the order of the calls, behind all work called for before. upload() returns when `from` may
   // be changed, download() when `to` is complete.
@@ -44,6 +69,8 @@ class Device {
   virtual void download(void* to, const void* from, std::size_t bytes) = 0;
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual void clear(void* data, std::size_t bytes) = 0;
+  // Of `bytes`, for what shall travel while the device works; the device must outlive it.
+  [[nodiscard]] virtual std::unique_ptr<StagedUpload> stage(std::size_t bytes) = 0;
   // Waits for all of it; an error of earlier work shows here at the latest.
   virtual void synchronize() = 0;
 
@@ -62,6 +89,20 @@ class Device {
   // Cold: in front of each, more memory is written than any cache holds.
   [[nodiscard]] virtual std::vector<double> time(const std::function<void()>& work, int runs,
                                                  bool cold) = 0;
+};
+
+// While it lives, `device` is the calling thread's. A device's own functions and our kernels see to
+// that themselves; what makes or runs operations, which may be a library's, holds one of these.
+class UseDevice {
+ public:
+  explicit UseDevice(Device& device) : device_(device), previous_(device.make_current()) {}
+  ~UseDevice() { device_.restore_current(previous_); }
+  UseDevice(const UseDevice&) = delete;
+  UseDevice& operator=(const UseDevice&) = delete;
+
+ private:
+  Device& device_;
+  int previous_;
 };
 
 // Memory of a device. Empty while default-constructed.

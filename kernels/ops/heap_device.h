@@ -2,6 +2,8 @@
 // CPU and the emulated device have in common.
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -10,8 +12,44 @@
 
 namespace fovea {
 
+// What is sent arrives when it must have arrived and not before, so that a reader that does not
+// wait for it, or a writer that does not wait for its reader, meets the wrong bytes here, too.
+class HeapStagedUpload final : public StagedUpload {
+ public:
+  HeapStagedUpload(Device& device, std::size_t bytes) : there_(device, bytes), here_(bytes) {}
+
+  [[nodiscard]] std::byte* host_block() override { return here_.data(); }
+  [[nodiscard]] const std::byte* device_block() const override { return there_.data(); }
+  void send(std::size_t bytes) override {
+    expects(bytes <= here_.size(), "no more than the block");
+    sent_ = bytes;
+    spoil();
+  }
+  void arrive() override {
+    if (sent_ > 0) std::memcpy(there_.data(), here_.data(), sent_);
+  }
+  void finished() override { spoil(); }
+
+ private:
+  // As floats: not a number; as counts and places: nothing that exists.
+  void spoil() {
+    if (there_.size() > 0) std::memset(there_.data(), 0xff, there_.size());
+  }
+
+  DeviceBuffer<std::byte> there_;
+  std::vector<std::byte> here_;
+  std::size_t sent_ = 0;
+};
+
 class HeapDevice : public Device {
  public:
+  [[nodiscard]] std::size_t free_bytes() const override {
+    const auto pages = std::max(0L, sysconf(_SC_AVPHYS_PAGES)), page = sysconf(_SC_PAGESIZE);
+    return static_cast<std::size_t>(pages) * static_cast<std::size_t>(page);
+  }
+  [[nodiscard]] std::unique_ptr<StagedUpload> stage(std::size_t bytes) override {
+    return std::make_unique<HeapStagedUpload>(*this, bytes);
+  }
   void upload(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
   void download(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
   void copy(void* to, const void* from, std::size_t bytes) override {

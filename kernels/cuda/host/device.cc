@@ -1,7 +1,9 @@
 // A GPU as the engine sees it: memory of its pool, and one stream on which all of its work runs.
+// Several may be open in one thread: each function means its own.
 #include <cstring>
 
 #include "kernels/cuda/host/resources.h"
+#include "kernels/cuda/host/staged_upload.h"
 #include "kernels/cuda/reorder.h"
 
 namespace fovea::cuda {
@@ -9,7 +11,7 @@ namespace {
 
 class CudaDevice final : public Device {
  public:
-  explicit CudaDevice(int index) : index_(index), scope_(index), stream_(make_stream()) {}
+  explicit CudaDevice(int index) : index_(index), stream_(make_stream_of(index)) {}
 
   [[nodiscard]] std::string name() const override { return str("cuda:", index_); }
   [[nodiscard]] std::string description() const override {
@@ -21,14 +23,33 @@ class CudaDevice final : public Device {
                " multiprocessors, driver for CUDA ", driver / 1000, ".", driver % 1000 / 10);
   }
   [[nodiscard]] bool host_memory() const override { return false; }
-  [[nodiscard]] Stream stream() const { return {stream_.get()}; }
+  [[nodiscard]] Stream stream() const { return {stream_.get(), index_}; }
   [[nodiscard]] int index() const { return index_; }
 
+  [[nodiscard]] int make_current() override {
+    int previous = 0;
+    check(cudaGetDevice(&previous));
+    check(cudaSetDevice(index_));
+    return previous;
+  }
+  void restore_current(int previous) noexcept override { (void)cudaSetDevice(previous); }
+
   [[nodiscard]] void* allocate(std::size_t bytes) override {
+    const DeviceScope scope(index_);
     void* data = nullptr;
     check(cudaMallocAsync(&data, bytes, stream_.get()));
     clear(data, bytes);
     return data;
+  }
+  [[nodiscard]] std::size_t free_bytes() const override {
+    const DeviceScope scope(index_);
+    std::size_t free = 0, all = 0;
+    check(cudaMemGetInfo(&free, &all));
+    return free;
+  }
+  [[nodiscard]] std::unique_ptr<StagedUpload> stage(std::size_t bytes) override {
+    const DeviceScope scope(index_);
+    return std::make_unique<CudaStagedUpload>(stream(), bytes);
   }
   void release(void* data) noexcept override {
     if (data) (void)cudaFreeAsync(data, stream_.get());
@@ -37,16 +58,20 @@ class CudaDevice final : public Device {
   // (CUDA Runtime API, "API synchronization behavior"). Input that shall travel beside kernels goes
   // through pinned memory of its own.
   void upload(void* to, const void* from, std::size_t bytes) override {
+    const DeviceScope scope(index_);
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_.get()));
   }
   void download(void* to, const void* from, std::size_t bytes) override {
+    const DeviceScope scope(index_);
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_.get()));
     synchronize();
   }
   void copy(void* to, const void* from, std::size_t bytes) override {
+    const DeviceScope scope(index_);
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_.get()));
   }
   void clear(void* data, std::size_t bytes) override {
+    const DeviceScope scope(index_);
     check(cudaMemsetAsync(data, 0, bytes, stream_.get()));
   }
   void synchronize() override { check(cudaStreamSynchronize(stream_.get())); }
@@ -57,16 +82,21 @@ class CudaDevice final : public Device {
 
   // Once as it is, which loads the kernels and asks for their shared memory, then as a graph.
   [[nodiscard]] std::function<void()> record(std::function<void()> work) override {
+    const DeviceScope scope(index_);
     work();
     const std::shared_ptr<OwnedGraphExec> graph =
         std::make_shared<OwnedGraphExec>(capture(stream(), work));
-    return [graph, stream = stream()] { check(cudaGraphLaunch(graph->get(), stream.handle)); };
+    return [graph, stream = stream()] {
+      const DeviceScope on_its_device(stream.device);
+      check(cudaGraphLaunch(graph->get(), stream.handle));
+    };
   }
 
   // As a graph, whose kernels follow each other as they do in a net; all runs are queued before the
   // first of them is waited for.
   [[nodiscard]] std::vector<double> time(const std::function<void()>& work, int runs,
                                          bool cold) override {
+    const DeviceScope scope(index_);
     const std::function<void()> repeat = record(work);
     int cache = 0;
     check(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, index_));
@@ -91,8 +121,12 @@ class CudaDevice final : public Device {
   }
 
  private:
+  static OwnedStream make_stream_of(int index) {
+    const DeviceScope scope(index);
+    return make_stream();
+  }
+
   int index_;
-  DeviceScope scope_;
   OwnedStream stream_;
 };
 

@@ -1,6 +1,7 @@
 // launch<kernel>(grid, block, shared_bytes, stream, arguments...): the only way to run a kernel.
 //
-// Checked, with an NVTX range of the kernel's name, on an explicit stream. A kernel's mistake shows
+// Checked, with an NVTX range of the kernel's name, on an explicit stream, whichever device the
+// thread means. A kernel's mistake shows
 // at a later call on the stream, as CUDA reports it.
 #pragma once
 
@@ -15,9 +16,10 @@
 
 namespace fovea::cuda {
 
-// A queue of work; owned by whoever made it (resources.h).
+// A queue of work of a GPU; owned by whoever made it (resources.h).
 struct Stream {
   cudaStream_t handle = nullptr;
+  int device = 0;
 };
 
 // Marks the host's time between construction and destruction for Nsight.
@@ -53,6 +55,7 @@ template <auto kKernel, class... Parameters>
 void launch_with(void (*)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
                  Stream stream, std::type_identity_t<Parameters>... arguments) {
   const NvtxRange range(kernel_name<kKernel>().c_str());
+  const DeviceScope scope(stream.device);
   allow_shared<kKernel>(shared_bytes);
   void* pointers[] = {const_cast<void*>(static_cast<const void*>(&arguments))...};
   check(cudaLaunchKernel(reinterpret_cast<const void*>(kKernel), grid, block, pointers,

@@ -42,21 +42,6 @@ inline OwnedEvent make_event(bool timing) {
   return OwnedEvent(event);
 }
 
-// Makes `device` the calling thread's for its lifetime.
-class DeviceScope {
- public:
-  explicit DeviceScope(int device) {
-    check(cudaGetDevice(&previous_));
-    check(cudaSetDevice(device));
-  }
-  ~DeviceScope() { (void)cudaSetDevice(previous_); }
-  DeviceScope(const DeviceScope&) = delete;
-  DeviceScope& operator=(const DeviceScope&) = delete;
-
- private:
-  int previous_ = 0;
-};
-
 // Page-locked host memory: what copies need to run beside kernels.
 template <class T>
 class PinnedBuffer {
