@@ -9,6 +9,7 @@
 #include "engine/check/plain_tensors.h"
 #include "engine/core/random.h"
 #include "engine/relevance/verify.h"
+#include "engine/relevance/walk_report.h"
 #include "engine/relevance/walk_steps.h"
 
 namespace fovea {
@@ -113,6 +114,7 @@ std::vector<Tensor<float>> run_relevance(const OtherCase& c, std::string_view de
     stop();
     return result;
   }
+  const UseDevice use(memory);
   const std::unique_ptr<RelevanceKernels> kernels = relevance_kernels(device, memory);
   PlainTensors place(memory);
   RelevanceBinding binding;
@@ -132,10 +134,11 @@ std::vector<Tensor<float>> run_relevance(const OtherCase& c, std::string_view de
   const DeviceBuffer<std::byte> scratch(memory, step->scratch_bytes());
   binding.scratch = scratch.data();
   step->bind(binding);
-  std::vector<AbsorbedSums> absorbed(static_cast<std::size_t>(c.values[0].shape.n()));
+  WalkReport report(memory, static_cast<std::size_t>(c.values[0].shape.n()), 1, 0);
+  report.clear();
   memory.synchronize();
   start = Clock::now();
-  step->run(absorbed);
+  step->run({.absorbed = report.absorbed(0)});
   memory.synchronize();
   stop();
   implementation = step->describe();

@@ -12,6 +12,7 @@
 #include "engine/relevance/composite.h"
 #include "engine/relevance/places.h"
 #include "engine/relevance/verify.h"
+#include "engine/relevance/walk_report.h"
 
 namespace fovea {
 namespace {
@@ -242,6 +243,7 @@ Tensor<float> run_relevance(const RelevanceCase& c, std::string_view device, Dev
     seconds = until_now(start);
     return result;
   }
+  const UseDevice use(memory);
   const std::unique_ptr<RelevanceKernels> kernels = relevance_kernels(device, memory);
   PlainTensors place(memory);
   const OpTensor x = place(c.x), r = place(c.r), bottom = place(Tensor<float>(c.x.shape));
@@ -264,10 +266,11 @@ Tensor<float> run_relevance(const RelevanceCase& c, std::string_view device, Dev
   step->set_params(c.params[0].values, c.params.size() > 1
                                            ? std::span<const float>(c.params[1].values)
                                            : std::span<const float>());
-  std::vector<AbsorbedSums> absorbed(static_cast<std::size_t>(c.x.shape.n()));
+  WalkReport report(memory, static_cast<std::size_t>(c.x.shape.n()), 1, 0);
+  report.clear();
   memory.synchronize();
   const auto run = Clock::now();
-  step->run(absorbed);
+  step->run({.absorbed = report.absorbed(0)});
   memory.synchronize();
   seconds = until_now(run);
   implementation = step->describe();

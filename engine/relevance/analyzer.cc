@@ -6,9 +6,9 @@
 
 #include "engine/backend/registry.h"
 #include "engine/backend/transfer.h"
-#include "engine/relevance/numerics.h"
 #include "engine/relevance/places.h"
 #include "engine/relevance/walk_memory.h"
+#include "engine/relevance/walk_run.h"
 #include "engine/relevance/walk_steps.h"
 
 namespace fovea {
@@ -51,10 +51,7 @@ struct Analyzer::Impl {
   std::unique_ptr<RelevanceKernels> kernels;
   std::vector<WalkStep> walk;  // in walking order, last layer first
   WalkMemory memory;
-  std::vector<std::vector<ImageSums>> sums;  // per tensor, per image
-  std::vector<LayerRelevance> layers;
-  std::vector<std::string> warnings;
-  StepVisitor visitor;
+  std::optional<WalkRun> run;
 
   Impl(const Graph& full, const AnalyzerOptions& o)
       : options(o), bounds(input_bounds(o.mean, o.pixel_scale)) {
@@ -64,12 +61,13 @@ struct Analyzer::Impl {
         std::make_unique<Executor>(prune_to(full, ends_of_walk(full, options)),
                                    ExecutorOptions{.device = options.device, .keep_all = true});
     kernels = relevance_kernels(options.device, executor->device());
+    const UseDevice use(executor->device());
     walk = walk_steps(full, *executor, *kernels, options, known_bounds());
     const int last = graph().find_node(names[static_cast<std::size_t>(options.last)]);
     start_tensor = graph().nodes[static_cast<std::size_t>(last)].tops[0];
     memory = WalkMemory(*executor, walk, start_tensor, options.keep_all);
-    sums.assign(graph().tensors.size(), std::vector<ImageSums>(images()));
-    for (WalkStep& w : walk) w.step->bind(memory.binding_of(node_of(w)));
+    run.emplace(*executor, *kernels, walk, memory, start_tensor,
+                names[static_cast<std::size_t>(options.last)]);
   }
 
   [[nodiscard]] const Graph& graph() const { return executor->graph(); }
@@ -80,10 +78,6 @@ struct Analyzer::Impl {
 
   [[nodiscard]] const InputBounds* known_bounds() const {
     return bounds.low.shape.rank() == 3 ? &bounds : nullptr;
-  }
-
-  [[nodiscard]] std::size_t images() const {
-    return static_cast<std::size_t>(executor->raw(start_tensor).shape.n());
   }
 
   [[nodiscard]] OpTensor relevance(int tensor) const { return memory.at(tensor); }
@@ -110,76 +104,7 @@ struct Analyzer::Impl {
         }
       }
     }
-    upload_plain(device(), r.view(), relevance(start_tensor));
-    run();
-  }
-
-  void run() {
-    layers.clear();
-    warnings.clear();
-    auto& start = sums[static_cast<std::size_t>(start_tensor)];
-    kernels->sum_per_image(relevance(start_tensor), start);
-    for (std::size_t n = 0; n < start.size(); ++n) {
-      if (!std::isfinite(start[n].magnitude))
-        warnings.push_back(str("image ", n, ", layer ",
-                               names[static_cast<std::size_t>(options.last)],
-                               ": the relevance that the walk starts with is not finite"));
-    }
-    for (WalkStep& w : walk) run_step(w);
-  }
-
-  void run_step(WalkStep& w) {
-    const Node& node = node_of(w);
-    if (!w.keep.empty()) {
-      kernels->keep_channels(w.keep, relevance(node.tops[0]));
-      kernels->sum_per_image(relevance(node.tops[0]), sums[static_cast<std::size_t>(node.tops[0])]);
-    }
-    std::vector<AbsorbedSums> absorbed;
-    const auto work = [&] {
-      absorbed.assign(images(), {});
-      w.step->run(absorbed);
-    };
-    if (visitor && !w.step->passes()) {
-      visitor(node, w.step->describe(), work);
-    } else {
-      work();
-    }
-    std::vector<StepSums> step(images());
-    for (std::size_t n = 0; n < step.size(); ++n) step[n].absorbed = absorbed[n];
-    const auto add = [&](int tensor, ImageSums StepSums::*side) {
-      for (std::size_t n = 0; n < step.size(); ++n) {
-        const ImageSums& of = sums[static_cast<std::size_t>(tensor)][n];
-        (step[n].*side).sum += of.sum, (step[n].*side).magnitude += of.magnitude;
-      }
-    };
-    for (const int top : node.tops) add(top, &StepSums::tops);
-    std::vector<OpTensor> bottoms;
-    for (const int bottom : node.bottoms) {
-      bottoms.push_back(relevance(bottom));
-      auto& of = sums[static_cast<std::size_t>(bottom)];
-      if (w.step->passes()) {
-        of = sums[static_cast<std::size_t>(node.tops[0])];
-      } else {
-        kernels->sum_per_image(bottoms.back(), of);
-      }
-      add(bottom, &StepSums::bottoms);
-    }
-    record(w, step);
-    for (std::string& line :
-         step_warnings(node.name, device(), *w.step, bottoms, relevance(node.tops[0]), step))
-      warnings.push_back(std::move(line));
-  }
-
-  void record(const WalkStep& w, std::span<const StepSums> step) {
-    LayerRelevance layer{.name = node_of(w).name, .node = w.full_node};
-    for (const StepSums& s : step) {
-      layer.incoming.push_back(s.tops.sum);
-      layer.sum.push_back(s.bottoms.sum);
-      layer.absorbed_bias.push_back(s.absorbed.bias);
-      layer.absorbed_epsilon.push_back(s.absorbed.epsilon);
-      layer.absorbed_padding.push_back(s.absorbed.padding);
-    }
-    layers.push_back(std::move(layer));
+    run->run(r.view());
   }
 
   [[nodiscard]] Tensor<float> plain(int tensor) const {
@@ -245,6 +170,7 @@ void Analyzer::weights_changed() {
         w.params.size() > 1 ? impl_->executor->param(w.params[1]) : std::vector<float>{};
     w.step->set_params(impl_->executor->param(w.params[0]), bias);
   }
+  impl_->run->steps_changed();
 }
 
 void Analyzer::forward() { impl_->executor->forward(); }
@@ -262,14 +188,13 @@ void Analyzer::run(std::span<const std::vector<StartUnit>> starts, std::optional
   impl_->seed(starts, value ? std::vector<float>(starts.size(), *value) : std::vector<float>{});
 }
 void Analyzer::run_from(TensorView<const float> relevance) {
-  const OpTensor r = impl_->relevance(impl_->start_tensor);
-  require(relevance.shape == r.shape, "wrong initial relevance: ", relevance.shape, ", expected ",
-          r.shape);
-  upload_plain(impl_->device(), relevance, r);
-  impl_->run();
+  const Shape& shape = impl_->executor->raw(impl_->start_tensor).shape;
+  require(relevance.shape == shape, "wrong initial relevance: ", relevance.shape, ", expected ",
+          shape);
+  impl_->run->run(relevance);
 }
 
-void Analyzer::visit_steps(StepVisitor visitor) { impl_->visitor = std::move(visitor); }
+void Analyzer::visit_steps(StepVisitor visitor) { impl_->run->visit_steps(std::move(visitor)); }
 
 Tensor<float> Analyzer::input_relevance() const { return impl_->map(); }
 
@@ -281,8 +206,8 @@ Tensor<float> Analyzer::relevance_at(int node, std::size_t i) const {
                   " to ", impl_->options.first));
 }
 
-const std::vector<LayerRelevance>& Analyzer::layers() const { return impl_->layers; }
-const std::vector<std::string>& Analyzer::warnings() const { return impl_->warnings; }
+const std::vector<LayerRelevance>& Analyzer::layers() const { return impl_->run->layers(); }
+const std::vector<std::string>& Analyzer::warnings() const { return impl_->run->warnings(); }
 std::vector<StepError> Analyzer::verify(std::int64_t n) const {
   expects(impl_->options.keep_all, "an analyzer that keeps every layer's relevance");
   std::vector<StepError> errors;

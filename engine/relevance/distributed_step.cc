@@ -28,7 +28,7 @@ class DistributedStep final : public RelevanceStep {
   void set_params(std::span<const float> weight, std::span<const float> bias) override {
     weight_ = there(weight), bias_ = there(bias);
   }
-  void run(std::span<AbsorbedSums> absorbed) override {
+  void run(const StepReport& report) override {
     Device& device = kernels_.device();
     const auto plain = [](const DeviceBuffer<float>& data, const Shape& shape) {
       return OpTensor{data.data(), shape, Layout::kPlain};
@@ -37,7 +37,7 @@ class DistributedStep final : public RelevanceStep {
     device.reorder(binding_.values[0], plain(x_, bottom.shape));
     device.reorder(top, plain(r_top_, top.shape));
     kernels_.distributed(layer_.params, rule_, plain(x_, layer_.x), weight_.data(), bias_.data(),
-                         plain(r_top_, layer_.y), plain(r_bottom_, layer_.x), absorbed);
+                         plain(r_top_, layer_.y), plain(r_bottom_, layer_.x), report.absorbed);
     device.reorder(plain(r_bottom_, bottom.shape), bottom);
   }
   [[nodiscard]] std::size_t own_bytes() const override {

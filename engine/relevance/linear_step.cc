@@ -19,6 +19,7 @@ class LinearStep final : public RelevanceStep {
         bottom_layout_(columns_.bottom_layout()),
         top_layout_(columns_.top_layout()),
         non_negative_(problem.non_negative_input),
+        relu_behind_(problem.relu_behind),
         has_bias_(problem.node->params.size() > 1),
         x_shape_(problem.values[0].shape),
         top_shape_(problem.top.shape) {
@@ -65,15 +66,15 @@ class LinearStep final : public RelevanceStep {
     for (std::size_t part = 0; part < parts_.size(); ++part) compute_constant(part);
   }
 
-  void run(std::span<AbsorbedSums> absorbed) override {
+  void run(const StepReport& report) override {
     if (x_.data != binding_.values[0].data) device_.reorder(binding_.values[0], x_);
     if (r_top_.data != binding_.tops[0].data) device_.reorder(binding_.tops[0], r_top_);
-    for (std::size_t part = 0; part < parts_.size(); ++part) compute_denominator(part);
+    for (std::size_t part = 0; part < parts_.size(); ++part) compute_denominator(part, report);
     const std::vector<QuotientGroup> groups = quotient_groups();
-    kernels_.divide(rule_, groups, r_top_, absorbed);
+    kernels_.divide(rule_, groups, r_top_, report.absorbed);
     bool first = true;
     for (RuleColumn& column : columns_.all()) {
-      send_down(column, first, &column == &columns_.all().back(), absorbed);
+      send_down(column, first, &column == &columns_.all().back(), report.absorbed);
       first = false;
     }
     if (r_bottom_.data != binding_.bottoms[0].data) device_.reorder(r_bottom_, binding_.bottoms[0]);
@@ -217,15 +218,15 @@ class LinearStep final : public RelevanceStep {
            (term.bias == BiasMap::kIdentity || !has_bias_);
   }
 
-  void compute_denominator(std::size_t part) {
+  void compute_denominator(std::size_t part, const StepReport& report) {
     if (rule_.stabilizer == Stabilizer::kUndivided) return;
     const OpTensor& z = quotient_[part];
-    if (reusable_output() && output_usable()) {
+    if (reusable_output() && output_is_sum(report)) {
       device_.reorder(binding_.top_values[0], z);
       return;
     }
-    if (columns_.all()[0].second && columns_.biases_make_bias() &&
-        binding_.tops[0].layout == top_layout_ && output_usable())
+    if (columns_.all()[0].second && columns_.biases_make_bias() && relu_behind_ &&
+        binding_.tops[0].layout == top_layout_ && output_serves(report))
       return complete_from_output();
     const RuleColumn* first = columns_.first_dynamic(part);
     for (RuleColumn& column : columns_.all()) {
@@ -239,10 +240,21 @@ class LinearStep final : public RelevanceStep {
     kernels_.add_to_images(constant_[part].data(), z);
   }
 
-  // The layer's output is z, or max(z, 0) where that is as good.
-  [[nodiscard]] bool output_usable() const {
-    return !binding_.top_values.empty() &&
-           kernels_.output_serves(binding_.top_values[0], binding_.tops[0]);
+  // The layer's output is z itself, or max(z, 0) where that is as good.
+  [[nodiscard]] bool output_is_sum(const StepReport& report) const {
+    return !binding_.top_values.empty() && (!relu_behind_ || output_serves(report));
+  }
+  // Relevance stands nowhere but where the output is positive.
+  [[nodiscard]] bool output_serves(const StepReport& report) const {
+    if (binding_.top_values.empty()) return false;
+    const OpTensor &y = binding_.top_values[0], &r = binding_.tops[0];
+    if (report.unserved) {
+      kernels_.note_unserved(y, r, report.unserved);
+      return true;
+    }
+    const bool serves = kernels_.output_serves(y, r);
+    if (!serves && report.asked_in_vain) *report.asked_in_vain = true;
+    return serves;
   }
 
   // Half the work: only group 1 by its operations, group 0 as what is left of z.
@@ -290,11 +302,7 @@ class LinearStep final : public RelevanceStep {
       if (!last) device_.copy(partial_.data, s.data, bytes_of(s));
       column.op->backward(0);
     }
-    if (column.every_tap()) {
-      std::vector<ImageSums> arrived(absorbed.size());
-      kernels_.sum_per_image(share_, arrived);
-      for (std::size_t n = 0; n < absorbed.size(); ++n) absorbed[n].padding -= arrived[n].sum;
-    }
+    if (column.every_tap()) kernels_.take_arrived(share_, absorbed);
     const bool given =
         keeps_input(column.map) || column.map == InputMap::kLow || column.map == InputMap::kHigh;
     const InputMap map = given ? InputMap::kIdentity : column.map;
@@ -309,7 +317,7 @@ class LinearStep final : public RelevanceStep {
   const RelevanceRule& rule_;
   const std::vector<RulePart>& parts_;
   Layout bottom_layout_, top_layout_;
-  bool non_negative_, has_bias_;
+  bool non_negative_, relu_behind_, has_bias_;
   Shape x_shape_, top_shape_;
   std::size_t scratch_bytes_ = 0;
   DeviceBuffer<float> low_, high_;             // bounds of the input, every image

@@ -39,7 +39,16 @@ std::string not_finite(const std::string& layer, Device& device,
   return str("image ", n, ", layer ", layer, ": the sum of relevance is not finite");
 }
 
+bool near_zero(const StepSums& s) { return s.absorbed.weakest < kNearZero * s.absorbed.strongest; }
+bool blew_up(const StepSums& s) { return s.bottoms.magnitude > kBlowUp * s.tops.magnitude; }
+
 }  // namespace
+
+// A step whose top is not finite was looked at above.
+bool looks_wrong(const StepSums& s) {
+  return !std::isfinite(s.tops.magnitude) || !std::isfinite(s.bottoms.magnitude) || near_zero(s) ||
+         blew_up(s);
+}
 
 std::vector<std::string> step_warnings(const std::string& layer, Device& device,
                                        const RelevanceStep& step,
@@ -50,14 +59,14 @@ std::vector<std::string> step_warnings(const std::string& layer, Device& device,
     const auto n = static_cast<std::int64_t>(i);
     const StepSums& s = sums[i];
     if (!std::isfinite(s.tops.magnitude)) continue;  // said above
-    if (s.absorbed.weakest < kNearZero * s.absorbed.strongest) {
+    if (near_zero(s)) {
       lines.push_back(str("image ", n, ", layer ", layer, ": a denominator of ", s.absorbed.weakest,
                           " beside ", s.absorbed.strongest, ", at ",
                           unit_name(top.shape, step.weakest_unit(n)), " of its output"));
     }
     if (!std::isfinite(s.bottoms.magnitude)) {
       lines.push_back(not_finite(layer, device, bottoms, n));
-    } else if (s.bottoms.magnitude > kBlowUp * s.tops.magnitude) {
+    } else if (blew_up(s)) {
       lines.push_back(str("image ", n, ", layer ", layer, ": the magnitude of relevance grew from ",
                           s.tops.magnitude, " to ", s.bottoms.magnitude));
     }

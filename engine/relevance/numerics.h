@@ -16,6 +16,9 @@ struct StepSums {
   AbsorbedSums absorbed;
 };
 
+// Whether step_warnings() would have something to say of it.
+[[nodiscard]] bool looks_wrong(const StepSums& sums);
+
 // Lines for the images in which relevance is no longer finite (naming the first such unit of a
 // bottom), in which its magnitude grew more than a thousandfold, or in which a sum of both signs
 // came within a millionth of the layer's largest to zero (naming the unit of the top). The tensors

@@ -25,14 +25,14 @@ class PassStep final : public KernelStep {
  public:
   explicit PassStep(const RelevanceProblem& problem) : KernelStep(problem) {}
   [[nodiscard]] bool passes() const override { return true; }
-  void run(std::span<AbsorbedSums>) override { pass(); }
+  void run(const StepReport&) override { pass(); }
   [[nodiscard]] std::string describe() const override { return "pass"; }
 };
 
 class ReluStep final : public KernelStep {
  public:
   ReluStep(const RelevanceProblem& problem, ReluRule rule) : KernelStep(problem), rule_(rule) {}
-  void run(std::span<AbsorbedSums>) override {
+  void run(const StepReport&) override {
     pass();
     kernels_.relu(rule_, binding_.values[0], binding_.bottoms[0]);
   }
@@ -47,7 +47,7 @@ class ReluStep final : public KernelStep {
 class SplitStep final : public KernelStep {
  public:
   explicit SplitStep(const RelevanceProblem& problem) : KernelStep(problem) {}
-  void run(std::span<AbsorbedSums>) override {
+  void run(const StepReport&) override {
     device().reorder(binding_.tops[0], binding_.bottoms[0]);
     for (std::size_t i = 1; i < binding_.tops.size(); ++i)
       kernels_.add(1, binding_.tops[i], binding_.bottoms[0]);
@@ -59,7 +59,7 @@ class LrnStep final : public KernelStep {
  public:
   LrnStep(const RelevanceProblem& problem, const LrnParams& params, LrnRule rule)
       : KernelStep(problem), params_(params), rule_(rule) {}
-  void run(std::span<AbsorbedSums>) override {
+  void run(const StepReport&) override {
     kernels_.lrn(params_, rule_, binding_.values[0], binding_.tops[0], binding_.bottoms[0]);
   }
   [[nodiscard]] std::string describe() const override {
@@ -76,7 +76,7 @@ class AveragePoolingStep final : public KernelStep {
   AveragePoolingStep(const RelevanceProblem& problem, const PoolingParams& params,
                      AveragePoolingRule rule)
       : KernelStep(problem), params_(params), rule_(rule) {}
-  void run(std::span<AbsorbedSums>) override {
+  void run(const StepReport&) override {
     kernels_.average_pooling(params_, rule_, binding_.values[0], binding_.tops[0],
                              binding_.bottoms[0]);
   }
@@ -91,7 +91,7 @@ class AveragePoolingStep final : public KernelStep {
 class ConcatStep final : public KernelStep {
  public:
   explicit ConcatStep(const RelevanceProblem& problem) : KernelStep(problem) {}
-  void run(std::span<AbsorbedSums>) override {
+  void run(const StepReport&) override {
     std::int64_t first = 0;
     for (const OpTensor& bottom : binding_.bottoms) {
       kernels_.take_channels(binding_.tops[0], first, bottom);
@@ -136,7 +136,7 @@ class SoftmaxStep final : public KernelStep {
                .state = state_.data(),
                .scratch = scratch_.data()});
   }
-  void run(std::span<AbsorbedSums>) override {
+  void run(const StepReport&) override {
     device().reorder(binding_.values[0], logits_.tensor);
     op_->forward(0);
     device().reorder(probabilities_.tensor, binding_.bottoms[0]);
@@ -190,7 +190,7 @@ class GradientRouteStep final : public KernelStep {
     op_->bind(op);
   }
 
-  void run(std::span<AbsorbedSums>) override {
+  void run(const StepReport&) override {
     for (std::size_t i = 0; i < copies_.size(); ++i) {
       if (copies_[i]) device().reorder(binding_.values[i], copies_[i]->value);
     }

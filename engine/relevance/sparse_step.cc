@@ -148,10 +148,10 @@ class SparseStep final : public RelevanceStep {
     dense_->load(part, bias_[1]);
   }
 
-  void run(std::span<AbsorbedSums> absorbed) override {
+  void run(const StepReport& report) override {
     convolution_.mark(binding_.tops[0]);
     if (rule_.stabilizer != Stabilizer::kUndivided) compute_denominators();
-    kernels_.divide(rule_, quotient_groups(), binding_.tops[0], absorbed);
+    kernels_.divide(rule_, quotient_groups(), binding_.tops[0], report.absorbed);
     const bool one = counted_ == Counted::kAll || positive_weights_alone();
     convolution_.shares(weights_.data(), z_[0], one ? z_[0] : z_[1], binding_.values[0],
                         binding_.bottoms[0]);

@@ -28,6 +28,15 @@ struct RelevanceBinding {
   std::byte* scratch = nullptr;      // free between steps; scratch_bytes()
 };
 
+// Where a step leaves what it knows, in the device's memory.
+struct StepReport {
+  std::span<AbsorbedSums> absorbed;  // per image; added to
+  // A step that could take the layer's output for a sum that it needs does so and sets this where
+  // that was wrong (RelevanceKernels::note_unserved); null: it asks the device first, and waits.
+  int* unserved = nullptr;
+  bool* asked_in_vain = nullptr;  // the host's: set where it asked and the answer was no
+};
+
 class RelevanceStep {
  public:
   virtual ~RelevanceStep() = default;
@@ -39,8 +48,9 @@ class RelevanceStep {
   virtual void bind(const RelevanceBinding& binding) { binding_ = binding; }
   // Takes over weights and bias of the layer, plain Caffe order (linear layers only).
   virtual void set_params(std::span<const float> /*weight*/, std::span<const float> /*bias*/) {}
-  // Writes binding.bottoms. `absorbed` has one entry per image and is added to.
-  virtual void run(std::span<AbsorbedSums> absorbed) = 0;
+  // Writes binding.bottoms. With report.unserved it queues its work and nothing else, so that it
+  // can be recorded (Device::record).
+  virtual void run(const StepReport& report) = 0;
   // Right behind run(): the unit of image n's top with the denominator nearest to zero, as
   // (channel, position) in plain order; -1 where nothing is divided.
   [[nodiscard]] virtual std::int64_t weakest_unit(std::int64_t /*n*/) const { return -1; }
@@ -72,6 +82,7 @@ struct RelevanceProblem {
   std::vector<OpTensor> values;  // shapes and layouts of the bottoms (data is not read)
   OpTensor top;                  // shape and layout of top 0
   bool non_negative_input = false;
+  bool relu_behind = true;  // what is bound as top_values may be max(z, 0) in the place of z
   RelevantOutputs relevant = RelevantOutputs::kAll;  // of top 0; decides about speed alone
   const InputBounds* bounds = nullptr;               // of the bottom; for rules that name them
 };

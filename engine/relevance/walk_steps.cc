@@ -19,21 +19,20 @@ std::unique_ptr<RelevanceStep> make_step(const Composite& c, const RelevanceProb
     if (auto step = make_sparse_step(problem, *rule)) return step;
     return make_linear_step(problem, *rule);
   }
-  switch (choice.rule) {
-    case LinearRuleName::kEpsilon:
-      return make_distributed_step(problem, choice.epsilon, -1);
-    case LinearRuleName::kAlphaBeta:
-      return make_distributed_step(problem, 0, choice.beta);
-    case LinearRuleName::kZPlus:
-      return make_distributed_step(problem, 0, 0);
-    default:
-      throw Error(str("no --bias distribute for layer ", node.name, " by rule ",
-                      enum_name(choice.rule), ", expected epsilon, alpha_beta or z_plus"));
-  }
+  const std::optional<DistributedRule> spread = distributed_rule(choice);
+  require(spread.has_value(), "no --bias distribute for layer ", node.name, " by rule ",
+          enum_name(choice.rule), ", expected epsilon, alpha_beta or z_plus");
+  return make_distributed_step(problem, spread->epsilon, spread->beta);
+}
+
+bool has_relu_behind(const Graph& graph, const Node& node) {
+  const int consumer = graph.tensors[static_cast<std::size_t>(node.tops[0])].consumer;
+  return consumer >= 0 &&
+         std::holds_alternative<ReluParams>(graph.nodes[static_cast<std::size_t>(consumer)].op);
 }
 
 void choose_channels(const Graph& full, const Graph& graph, const AnalyzerOptions& options,
-                     std::vector<WalkStep>& walk) {
+                     Device& device, std::vector<WalkStep>& walk) {
   for (const ChannelChoice& choice : options.channels) {
     const auto w = std::ranges::find(walk, choice.node, &WalkStep::full_node);
     require(w != walk.end(), "wrong layer for --channels: ",
@@ -43,12 +42,14 @@ void choose_channels(const Graph& full, const Graph& graph, const AnalyzerOption
             ", expected one that the walk goes through");
     const Node& node = graph.nodes[static_cast<std::size_t>(w->node)];
     const std::int64_t channels = graph.tensors[static_cast<std::size_t>(node.tops[0])].shape.c();
-    w->keep.resize(static_cast<std::size_t>(channels));
+    std::vector<std::uint8_t> keep(static_cast<std::size_t>(channels));
     for (const int channel : choice.channels) {
       require(channel >= 0 && channel < channels, "wrong channel for --channels ", node.name, ": ",
               channel, ", expected one below ", channels);
-      w->keep[static_cast<std::size_t>(channel)] = true;
+      keep[static_cast<std::size_t>(channel)] = 1;
     }
+    w->keep = DeviceBuffer<std::uint8_t>(device, keep.size());
+    device.upload(w->keep.data(), keep.data(), keep.size());
   }
 }
 
@@ -59,6 +60,19 @@ OtherRules other_rules(const Composite& c) {
           .average_pooling = c.average_pooling,
           .lrn = c.lrn,
           .relu = c.relu};
+}
+
+std::optional<DistributedRule> distributed_rule(const RuleChoice& choice) {
+  switch (choice.rule) {
+    case LinearRuleName::kEpsilon:
+      return DistributedRule{choice.epsilon, -1};
+    case LinearRuleName::kAlphaBeta:
+      return DistributedRule{0, choice.beta};
+    case LinearRuleName::kZPlus:
+      return DistributedRule{0, 0};
+    default:
+      return std::nullopt;
+  }
 }
 
 std::vector<int> ends_of_walk(const Graph& full, const AnalyzerOptions& options) {
@@ -95,6 +109,7 @@ std::vector<WalkStep> walk_steps(const Graph& full, const Executor& executor,
         .values = {},
         .top = executor.raw(node.tops[0]),
         .non_negative_input = non_negative[static_cast<std::size_t>(node.bottoms[0])],
+        .relu_behind = has_relu_behind(graph, node),
         .relevant = relevant_outputs(graph, node.tops[0],
                                      options.composite.max_pooling == MaxPoolingRule::kWinner),
         .bounds = bounds};
@@ -109,7 +124,7 @@ std::vector<WalkStep> walk_steps(const Graph& full, const Executor& executor,
     for (std::size_t k = 0; k < node.params.size(); ++k) step.params.push_back(param + k);
     walk.push_back(std::move(step));
   }
-  choose_channels(full, graph, options, walk);
+  choose_channels(full, graph, options, kernels.device(), walk);
   return walk;
 }
 

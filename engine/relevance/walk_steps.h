@@ -15,8 +15,9 @@ namespace fovea {
 struct WalkStep {
   int node, full_node;  // in the executor's graph, and in the net as given
   std::unique_ptr<RelevanceStep> step;
-  std::vector<std::size_t> params;    // executor's parameter indices
-  std::vector<bool> keep;             // channels of top 0; empty: all
+  std::vector<std::size_t> params;  // executor's parameter indices
+  // Channels of top 0, 1 or 0 each, in the device's memory; empty: all.
+  DeviceBuffer<std::uint8_t> keep;
   std::optional<RelevanceRule> rule;  // linear layers whose biases are not distributed
 };
 
@@ -26,6 +27,9 @@ struct WalkStep {
 
 // What the rules of the composite say for layers that are not linear.
 [[nodiscard]] OtherRules other_rules(const Composite& composite);
+
+// What spreading a bias over its taps makes of a choice; none for rules that have no such form.
+[[nodiscard]] std::optional<DistributedRule> distributed_rule(const RuleChoice& choice);
 
 // One step per layer of `executor`'s graph, a part of `full`, in walking order: the last layer
 // first. Error naming the layer that has no rule, or the channels that it has not. `executor`,

@@ -138,11 +138,11 @@ void take_channels(const OpTensor& from, std::int64_t first, const OpTensor& to)
   }
 }
 
-void keep_channels(const std::vector<bool>& keep, const OpTensor& r) {
+void keep_channels(std::span<const std::uint8_t> keep, const OpTensor& r) {
   const Lanes dims(r);
   for (std::int64_t n = 0; n < dims.images; ++n) {
     for (std::int64_t c = 0; c < dims.channels; ++c) {
-      if (keep[static_cast<std::size_t>(c)]) continue;
+      if (keep[static_cast<std::size_t>(c)] != 0) continue;
       for (std::int64_t p = 0; p < dims.positions; ++p) r.data[dims.element(n, c, p)] = 0;
     }
   }

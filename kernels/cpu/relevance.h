@@ -67,7 +67,7 @@ void sum_per_image(const OpTensor& r, std::span<ImageSums> sums);
 void take_channels(const OpTensor& from, std::int64_t first, const OpTensor& to);
 
 // r <- 0 in the channels that `keep` (one entry per channel) does not have.
-void keep_channels(const std::vector<bool>& keep, const OpTensor& r);
+void keep_channels(std::span<const std::uint8_t> keep, const OpTensor& r);
 
 // All of them behind the interface; `device` is the host.
 [[nodiscard]] std::unique_ptr<RelevanceKernels> relevance_kernels(Device& device);

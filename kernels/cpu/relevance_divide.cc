@@ -54,8 +54,10 @@ inline void divide_row(const float* r, float* z, float coefficient, float epsilo
     const float Z = z[l], R = kGated && Z == 0 ? 0.0F : r[l];
     const float S = coefficient * stabilized_quotient(kKind, R, Z, epsilon);
     total[l] += static_cast<double>(S);
-    lost[l] += static_cast<double>(coefficient) * static_cast<double>(R) -
-               static_cast<double>(S) * static_cast<double>(Z);
+    if constexpr (kKind != Stabilizer::kUndivided) {  // which has no Z
+      lost[l] += static_cast<double>(coefficient) * static_cast<double>(R) -
+                 static_cast<double>(S) * static_cast<double>(Z);
+    }
     if constexpr (kMixedSigns<kKind>) {
       const float magnitude = std::fabs(Z), denominator = R == 0 ? kInfinity : magnitude + epsilon;
       weakest[l] = std::min(weakest[l], denominator);

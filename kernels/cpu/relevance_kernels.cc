@@ -53,13 +53,21 @@ class CpuRelevance final : public RelevanceKernels {
   [[nodiscard]] bool output_serves(const OpTensor& y, const OpTensor& r) override {
     return cpu::output_serves(y, r);
   }
+  void note_unserved(const OpTensor& y, const OpTensor& r, int* unserved) override {
+    if (!cpu::output_serves(y, r)) *unserved = 1;
+  }
   void sum_per_image(const OpTensor& r, std::span<ImageSums> sums) override {
     cpu::sum_per_image(r, sums);
+  }
+  void take_arrived(const OpTensor& r, std::span<AbsorbedSums> absorbed) override {
+    std::vector<ImageSums> arrived(absorbed.size());
+    cpu::sum_per_image(r, arrived);
+    for (std::size_t n = 0; n < absorbed.size(); ++n) absorbed[n].padding -= arrived[n].sum;
   }
   void take_channels(const OpTensor& from, std::int64_t first, const OpTensor& to) override {
     cpu::take_channels(from, first, to);
   }
-  void keep_channels(const std::vector<bool>& keep, const OpTensor& r) override {
+  void keep_channels(std::span<const std::uint8_t> keep, const OpTensor& r) override {
     cpu::keep_channels(keep, r);
   }
 

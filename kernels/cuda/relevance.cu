@@ -54,19 +54,25 @@ class DeviceRelevance final : public RelevanceKernels {
     relevance_distributed(stream_, partials_, params, rule, x, w, b, r_top, r_bottom, absorbed);
   }
   [[nodiscard]] bool output_serves(const OpTensor& y, const OpTensor& r) override {
-    return FOVEA_TARGET::output_serves(stream_, partials_, y, r);
+    int* unserved = partials_.take<int>(1);
+    device_.clear(unserved, sizeof(int));
+    note_unserved(y, r, unserved);
+    return partials_.fetch(unserved, 1)[0] == 0;
+  }
+  void note_unserved(const OpTensor& y, const OpTensor& r, int* unserved) override {
+    FOVEA_TARGET::note_unserved(stream_, y, r, unserved);
   }
   void sum_per_image(const OpTensor& r, std::span<ImageSums> sums) override {
     FOVEA_TARGET::sum_per_image(stream_, partials_, r, sums);
   }
+  void take_arrived(const OpTensor& r, std::span<AbsorbedSums> absorbed) override {
+    FOVEA_TARGET::take_arrived(stream_, partials_, r, absorbed);
+  }
   void take_channels(const OpTensor& from, std::int64_t first, const OpTensor& to) override {
     FOVEA_TARGET::take_channels(stream_, from, first, to);
   }
-  void keep_channels(const std::vector<bool>& keep, const OpTensor& r) override {
-    const std::vector<std::uint8_t> bytes(keep.begin(), keep.end());
-    auto* memory = partials_.take<std::uint8_t>(bytes.size());
-    device_.upload(memory, bytes.data(), bytes.size());
-    FOVEA_TARGET::keep_channels(stream_, memory, r);
+  void keep_channels(std::span<const std::uint8_t> keep, const OpTensor& r) override {
+    FOVEA_TARGET::keep_channels(stream_, keep.data(), r);
   }
 
  private:

@@ -48,7 +48,7 @@ class PartialMemory {
   DeviceBuffer<std::byte> memory_;
 };
 
-// relevance_divide.cu
+// relevance_divide.cu; `absorbed` is added to
 void divide(Stream stream, PartialMemory& memory, const RelevanceRule& rule,
             std::span<const QuotientGroup> groups, const OpTensor& r,
             std::span<AbsorbedSums> absorbed);
@@ -66,9 +66,11 @@ void add_to_images(Stream stream, const float* values, const OpTensor& z);
 void relevance_relu(Stream stream, ReluRule rule, const OpTensor& x, const OpTensor& r);
 
 // relevance_sums.cu
-bool output_serves(Stream stream, PartialMemory& memory, const OpTensor& y, const OpTensor& r);
+void note_unserved(Stream stream, const OpTensor& y, const OpTensor& r, int* unserved);
 void sum_per_image(Stream stream, PartialMemory& memory, const OpTensor& r,
                    std::span<ImageSums> sums);
+void take_arrived(Stream stream, PartialMemory& memory, const OpTensor& r,
+                  std::span<AbsorbedSums> absorbed);
 
 // relevance_channels.cu
 void take_channels(Stream stream, const OpTensor& from, std::int64_t first, const OpTensor& to);

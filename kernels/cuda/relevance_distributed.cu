@@ -28,6 +28,12 @@ struct Lost {
   double epsilon, padding;
 };
 
+struct Both {
+  __device__ __forceinline__ Lost operator()(const Lost& a, const Lost& b) const {
+    return {a.epsilon + b.epsilon, a.padding + b.padding};
+  }
+};
+
 // body(t, on the image?) for every tap of output k at (row, column).
 template <class Body>
 __device__ __forceinline__ void each_tap(const Layer& p, int k, int row, int column,
@@ -85,10 +91,20 @@ __global__ void shares(Layer p, const float* x, const float* w, const float* b, 
       if (!inside) lost.padding += static_cast<double>(t * (t > 0 ? f.gain : f.loss));
     });
   }
-  lost = block_reduce<kThreads>(lost, [](Lost a, Lost c) {
-    return Lost{a.epsilon + c.epsilon, a.padding + c.padding};
-  });
+  lost = block_reduce<kThreads>(lost, Both{});
   if (threadIdx.x == 0) partial[blockIdx.y * gridDim.x + blockIdx.x] = lost;
+}
+
+// A block per image adds the sums of its blocks.
+__global__ void add_lost(int parts, const Lost* partial, AbsorbedSums* absorbed) {
+  const Lost* image = partial + std::int64_t{1} * blockIdx.x * parts;
+  Lost lost{0, 0};
+  for (int i = static_cast<int>(threadIdx.x); i < parts; i += kThreads)
+    lost.epsilon += image[i].epsilon, lost.padding += image[i].padding;
+  lost = block_reduce<kThreads>(lost, Both{});
+  if (threadIdx.x != 0) return;
+  absorbed[blockIdx.x].epsilon += lost.epsilon;
+  absorbed[blockIdx.x].padding += lost.padding;
 }
 
 __global__ void gather(Layer p, const float* x, const float* w, const float* b,
@@ -158,11 +174,8 @@ void relevance_distributed(Stream stream, PartialMemory& memory, const Convoluti
                  x.data, w, b, r_top.data, factors, partial);
   launch<gather>(blocks_for(s.count(), kThreads), kThreads, 0, stream, p, x.data, w, b, factors,
                  r_bottom.data);
-  const std::vector<Lost> lost = memory.fetch(partial, parts);
-  for (std::size_t i = 0; i < parts; ++i) {
-    absorbed[i / blocks.x].epsilon += lost[i].epsilon;
-    absorbed[i / blocks.x].padding += lost[i].padding;
-  }
+  launch<add_lost>(dim3(static_cast<unsigned>(absorbed.size())), kThreads, 0, stream,
+                   static_cast<int>(blocks.x), partial, absorbed.data());
 }
 
 }  // namespace fovea::FOVEA_TARGET

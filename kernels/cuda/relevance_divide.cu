@@ -3,8 +3,8 @@
 //
 //   r (N,P,Q,K) or (N,K); a group's element (n, p, k) at n image + p pitch + (k / run) stride +
 //   k % run: groups are outputs of one operation side by side
-//   block: kSumChunk elements of one image; sums in double, pairwise within a block, the blocks' in
-//   order on the host
+//   block: kSumChunk elements of one image; sums in double, pairwise within a block; then a block
+//   per image adds theirs, pairwise, to what the image has
 //   bytes per element and group: 12; a gate 16 more for both, relative epsilon 4 more
 #include <cmath>
 
@@ -50,6 +50,13 @@ struct Absorbed {
   float weakest, strongest;
 };
 
+struct Both {
+  __device__ __forceinline__ Absorbed operator()(const Absorbed& a, const Absorbed& b) const {
+    return {a.bias + b.bias, a.epsilon + b.epsilon, a.padding + b.padding,
+            fminf(a.weakest, b.weakest), fmaxf(a.strongest, b.strongest)};
+  }
+};
+
 struct GroupQuotient {
   Stabilizer kind;
   bool gated, mixed_signs;
@@ -74,8 +81,10 @@ __global__ void divide_group(Places p, GroupQuotient q, const float* r, float* z
     const auto quotient = static_cast<double>(S);
     if (q.bias) sums.bias += quotient * static_cast<double>(q.bias[at.channel]);
     if (q.taps) sums.padding += quotient * static_cast<double>(q.taps[at.channel]);
-    sums.epsilon += static_cast<double>(q.coefficient) * static_cast<double>(R) -
-                    quotient * static_cast<double>(Z);
+    if (q.kind != Stabilizer::kUndivided) {  // which has no Z
+      sums.epsilon += static_cast<double>(q.coefficient) * static_cast<double>(R) -
+                      quotient * static_cast<double>(Z);
+    }
     if (q.mixed_signs) {
       const float magnitude = fabsf(Z);
       if (R != 0) sums.weakest = fminf(sums.weakest, magnitude + epsilon);
@@ -83,11 +92,23 @@ __global__ void divide_group(Places p, GroupQuotient q, const float* r, float* z
     }
     *place = S;
   }
-  sums = block_reduce<kSumThreads>(sums, [](const Absorbed& a, const Absorbed& b) {
-    return Absorbed{a.bias + b.bias, a.epsilon + b.epsilon, a.padding + b.padding,
-                    fminf(a.weakest, b.weakest), fmaxf(a.strongest, b.strongest)};
-  });
+  sums = block_reduce<kSumThreads>(sums, Both{});
   if (threadIdx.x == 0) partial[blockIdx.y * gridDim.x + blockIdx.x] = sums;
+}
+
+__global__ void add_absorbed(int parts, const Absorbed* partial, AbsorbedSums* absorbed) {
+  const Absorbed* image = partial + std::int64_t{1} * blockIdx.x * parts;
+  Absorbed sums{0, 0, 0, INFINITY, 0};
+  for (int i = static_cast<int>(threadIdx.x); i < parts; i += kSumThreads)
+    sums = Both{}(sums, image[i]);
+  sums = block_reduce<kSumThreads>(sums, Both{});
+  if (threadIdx.x != 0) return;
+  AbsorbedSums& of = absorbed[blockIdx.x];
+  of.bias += sums.bias;
+  of.epsilon += sums.epsilon;
+  of.padding += sums.padding;
+  of.weakest = fminf(of.weakest, sums.weakest);
+  of.strongest = fmaxf(of.strongest, sums.strongest);
 }
 
 // Z = 0 where the gate is shut: group 0 serves Z_0 + Z_1 > 0, group 1 the opposite.
@@ -187,10 +208,8 @@ void divide(Stream stream, PartialMemory& memory, const RelevanceRule& rule,
                                  group.taps.empty() ? nullptr : group.taps.data()};
     launch<divide_group>(grid_over(places, images, kSumChunk), kSumThreads, 0, stream, places,
                          quotient, r.data, group.data, parts.sums);
-    const std::vector<Absorbed> sums = memory.fetch(parts.sums, parts.images * parts.chunks);
-    for (std::size_t i = 0; i < sums.size(); ++i)
-      absorbed[i / parts.chunks] +=
-          {sums[i].bias, sums[i].epsilon, sums[i].padding, sums[i].weakest, sums[i].strongest};
+    launch<add_absorbed>(dim3(static_cast<unsigned>(absorbed.size())), kSumThreads, 0, stream,
+                         static_cast<int>(parts.chunks), parts.sums, absorbed.data());
   }
 }
 

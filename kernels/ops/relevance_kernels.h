@@ -1,11 +1,14 @@
 // What a relevance walk asks of a device besides the operations of the layers: the elementwise
 // maps, quotients and sums of kernels/ops/relevance_linear.h, and the rules of relevance_other.h.
 //
-// Every tensor lies in the memory of device(). Tensors of one call have one shape and layout where
-// nothing else is said. Calls return when sums that go to the host are there; the rest is queued.
+// Every tensor lies in the memory of device(), and so do sums and flags: a walk is queued as a
+// whole, may be recorded (Device::record), and is read once, behind its end. Only weakest_unit()
+// and output_serves() wait and answer the host. Tensors of one call have one shape and layout where
+// nothing else is said.
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <span>
@@ -17,11 +20,11 @@
 
 namespace fovea {
 
-// Per image: where the relevance went that came in and did not reach the bottom, in the units of
-// relevance, and how near the denominators came to zero.
+// Per image, in the device's memory: where the relevance went that came in and did not reach the
+// bottom, in the units of relevance, and how near the denominators came to zero.
 struct AbsorbedSums {
   double bias = 0;     // sum_j S_j * bias_j
-  double epsilon = 0;  // sum_j (R_j - S_j Z_j)
+  double epsilon = 0;  // sum_j (R_j - S_j Z_j); 0 where nothing is divided
   double padding = 0;  // sum_j S_j * (what of Z_j stands on padding)
   // Of sums of both signs: the smallest |Z + epsilon| of a unit with relevance, and the largest.
   float weakest = std::numeric_limits<float>::infinity(), strongest = 0;
@@ -50,7 +53,7 @@ struct QuotientGroup {
   std::span<const float> taps;  // sum over every tap of the mapped weights; empty: not asked for
 };
 
-// Per image: sum of r and of |r|, in double.
+// Per image, in the device's memory: sum of r and of |r|, in double.
 struct ImageSums {
   double sum = 0, magnitude = 0;
 };
@@ -103,11 +106,15 @@ class RelevanceKernels {
 
   // Whether y = max(z, 0) can stand for z in a quotient: R is zero wherever y is not positive.
   [[nodiscard]] virtual bool output_serves(const OpTensor& y, const OpTensor& r) = 0;
+  // *unserved <- 1 where that is not so; it stays as it is otherwise.
+  virtual void note_unserved(const OpTensor& y, const OpTensor& r, int* unserved) = 0;
   virtual void sum_per_image(const OpTensor& r, std::span<ImageSums> sums) = 0;
+  // absorbed[n].padding -= sum of image n of r.
+  virtual void take_arrived(const OpTensor& r, std::span<AbsorbedSums> absorbed) = 0;
   // to <- channels first, first + 1, ... of `from`; the layouts may differ.
   virtual void take_channels(const OpTensor& from, std::int64_t first, const OpTensor& to) = 0;
-  // r <- 0 in the channels that `keep` (one entry per channel) does not have.
-  virtual void keep_channels(const std::vector<bool>& keep, const OpTensor& r) = 0;
+  // r <- 0 in the channels for which `keep` (an entry per channel, in the device's memory) is 0.
+  virtual void keep_channels(std::span<const std::uint8_t> keep, const OpTensor& r) = 0;
 };
 
 }  // namespace fovea

@@ -35,6 +35,16 @@ class Side {
   }
   RelevanceKernels* operator->() const { return kernels_.get(); }
 
+  // Calls work(entries of T in the device's memory, as `values` says); what they are then.
+  template <class T>
+  std::vector<T> with(std::vector<T> values, const auto& work) const {
+    const DeviceBuffer<T> there(*device_, values.size());
+    device_->upload(there.data(), values.data(), there.bytes());
+    work(std::span<T>(there.data(), there.size()));
+    device_->download(values.data(), there.data(), there.bytes());
+    return values;
+  }
+
  private:
   std::shared_ptr<Device> device_;
   std::unique_ptr<RelevanceKernels> kernels_;
@@ -98,9 +108,13 @@ TEST_P(RelevanceKernel, ReluByEveryRule) {
 TEST_P(RelevanceKernel, SumsAndFlags) {
   const Shape large{2, 9, 25, 23};  // two blocks an image
   Tensor<float> r = random_tensor<float>(large, 1), y(large, 1.0F);
-  std::vector<ImageSums> mine(2), reference(2);
-  emulated_->sum_per_image(emulated_.put(r, Layout::kChannelsLast), mine);
-  cpu_->sum_per_image(cpu_.put(r, Layout::kPlain), reference);
+  const auto sums = [&](Side& side, Layout layout) {
+    const OpTensor there = side.put(r, layout);
+    return side.with(std::vector<ImageSums>(2),
+                     [&](std::span<ImageSums> of) { side->sum_per_image(there, of); });
+  };
+  const std::vector<ImageSums> mine = sums(emulated_, Layout::kChannelsLast),
+                               reference = sums(cpu_, Layout::kPlain);
   for (std::size_t n = 0; n < 2; ++n) {
     EXPECT_NEAR(mine[n].sum, reference[n].sum, 1e-9 * reference[n].magnitude);
     EXPECT_NEAR(mine[n].magnitude, reference[n].magnitude, 1e-9 * reference[n].magnitude);
@@ -109,16 +123,44 @@ TEST_P(RelevanceKernel, SumsAndFlags) {
     return emulated_->output_serves(emulated_.put(y, Layout::kChannelsLast),
                                     emulated_.put(r, Layout::kChannelsLast));
   };
-  EXPECT_TRUE(serves());
+  // The same without an answer: a flag that nothing but a no changes.
+  const auto noted = [&](Side& side, Layout layout) {
+    const OpTensor above = side.put(y, layout), there = side.put(r, layout);
+    std::vector<int> flags{0, 7, 0};
+    return side.with(
+        flags, [&](std::span<int> flag) { side->note_unserved(above, there, flag.data() + 1); })[1];
+  };
+  const auto expect = [&](bool answer) {
+    EXPECT_EQ(serves(), answer);
+    EXPECT_EQ(noted(emulated_, Layout::kChannelsLast), answer ? 7 : 1);
+    EXPECT_EQ(noted(cpu_, Layout::kPlain), answer ? 7 : 1);
+  };
+  expect(true);
   y.values.back() = 0;
-  EXPECT_FALSE(serves());
+  expect(false);
   r.values.back() = 0;
-  EXPECT_TRUE(serves());
+  expect(true);
+}
+
+TEST_P(RelevanceKernel, WhatArrivedIsTakenOffThePadding) {
+  const Tensor<float> r = random_tensor<float>({2, 9, 25, 23}, 1);
+  const auto left = [&](Side& side, Layout layout) {
+    const OpTensor there = side.put(r, layout);
+    return side.with(std::vector<AbsorbedSums>{{.bias = 1, .padding = 5}, {.padding = -2}},
+                     [&](std::span<AbsorbedSums> of) { side->take_arrived(there, of); });
+  };
+  const std::vector<AbsorbedSums> mine = left(emulated_, Layout::kChannelsLast),
+                                  reference = left(cpu_, Layout::kPlain);
+  for (std::size_t n = 0; n < 2; ++n) {
+    EXPECT_NE(mine[n].padding, n == 0 ? 5 : -2);
+    EXPECT_NEAR(mine[n].padding, reference[n].padding, 1e-9 * 5000);
+  }
+  EXPECT_EQ(mine[0].bias, 1);
 }
 
 TEST_P(RelevanceKernel, ChannelsTakenAndKept) {
   const Tensor<float> whole = random_tensor<float>(kImage, 1);
-  const std::vector<bool> keep{true, false, false, true, true, false, true};
+  const std::vector<std::uint8_t> keep{1, 0, 0, 1, 1, 0, 1};
   for (const Layout from : {Layout::kPlain, Layout::kChannelsLast}) {
     for (const Layout to : {Layout::kPlain, Layout::kChannelsLast}) {
       const auto run = [&](Side& side) {
@@ -131,7 +173,8 @@ TEST_P(RelevanceKernel, ChannelsTakenAndKept) {
     }
     const auto run = [&](Side& side) {
       const OpTensor all = side.put(whole, from);
-      side->keep_channels(keep, all);
+      (void)side.with(
+          keep, [&](std::span<const std::uint8_t> there) { side->keep_channels(there, all); });
       return all;
     };
     const OpTensor mine = run(emulated_), reference = run(cpu_);
@@ -151,11 +194,12 @@ TEST_P(RelevanceKernel, QuotientsWithTheirSums) {
   gated.groups = 2, gated.gate = Gate::kSign, gated.coefficient = {1, -0.5F};
   RelevanceRule relative = epsilon_relative_rule(0.25F);
   relative.groups = 2, relative.coefficient = {1, 2};
-  for (const RelevanceRule& rule : {alpha_beta_rule(1), gated, relative, z_box_rule()}) {
+  for (const RelevanceRule& rule :
+       {alpha_beta_rule(1), gated, relative, z_box_rule(), gradient_rule()}) {
     SCOPED_TRACE(rule.name);
     std::vector<AbsorbedSums> mine(2), reference(2);
     const auto run = [&](Side& side, Layout layout, std::int64_t block,
-                         std::vector<AbsorbedSums>& absorbed) {
+                         std::vector<AbsorbedSums>& sums) {
       const OpTensor quotients = side.put(z, layout), above = side.put(r, layout);
       std::vector<QuotientGroup> groups;
       for (int g = 0; g < rule.groups; ++g) {
@@ -167,7 +211,9 @@ TEST_P(RelevanceKernel, QuotientsWithTheirSums) {
                           .bias = side.put(bias),
                           .taps = side.put(taps)});
       }
-      side->divide(rule, groups, above, absorbed);
+      sums = side.with(sums, [&](std::span<AbsorbedSums> absorbed) {
+        side->divide(rule, groups, above, absorbed);
+      });
       return std::tuple{quotients, groups[0], above};
     };
     const auto [my_s, my_group, my_r] = run(emulated_, Layout::kChannelsLast, 1, mine);
@@ -181,6 +227,12 @@ TEST_P(RelevanceKernel, QuotientsWithTheirSums) {
       EXPECT_NEAR(a.epsilon, b.epsilon, 1e-4 * std::abs(b.epsilon) + 1e-4);
       EXPECT_FLOAT_EQ(a.weakest, b.weakest);
       EXPECT_FLOAT_EQ(a.strongest, b.strongest);
+      if (rule.stabilizer == Stabilizer::kUndivided) {
+        // Whatever stands in the place of Z: nothing is lost.
+        EXPECT_EQ(a.epsilon, 0);
+        EXPECT_EQ(b.epsilon, 0);
+        continue;
+      }
       EXPECT_EQ(emulated_->weakest_unit(my_group, my_r, n), cpu_->weakest_unit(group, cpu_r, n));
     }
   }
@@ -249,10 +301,12 @@ TEST_P(RelevanceKernel, BiasSpreadOverTheTaps) {
   const std::vector<float> bias{1, -2, 3, 0.5F, 0, -1};
   for (const DistributedRule rule : {DistributedRule{0.5F, -1}, DistributedRule{0, 1}}) {
     std::vector<AbsorbedSums> mine(2), reference(2);
-    const auto run = [&](Side& side, std::vector<AbsorbedSums>& absorbed) {
+    const auto run = [&](Side& side, std::vector<AbsorbedSums>& sums) {
       const OpTensor bottom = side.put(Tensor<float>(shape), Layout::kPlain);
-      side->distributed(params, rule, side.put(x, Layout::kPlain), side.put(w.values).data(),
-                        side.put(bias).data(), side.put(r, Layout::kPlain), bottom, absorbed);
+      sums = side.with(sums, [&](std::span<AbsorbedSums> absorbed) {
+        side->distributed(params, rule, side.put(x, Layout::kPlain), side.put(w.values).data(),
+                          side.put(bias).data(), side.put(r, Layout::kPlain), bottom, absorbed);
+      });
       return bottom;
     };
     const OpTensor bottom = run(emulated_, mine), expected = run(cpu_, reference);

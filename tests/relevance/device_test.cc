@@ -5,6 +5,7 @@
 #include "engine/backend/transfer.h"
 #include "engine/relevance/rule_tables.h"
 #include "engine/relevance/step.h"
+#include "engine/relevance/walk_report.h"
 #include "kernels/reference/relevance_linear.h"
 #include "kernels/reference/relevance_other.h"
 #include "tests/support/compare.h"
@@ -187,10 +188,12 @@ TEST_P(LinearRelevance, EqualsTheReference) {
                                .tops = {r.tensor()},
                                .bottoms = {bottom.tensor()}});
         bound.step->set_params(c.w.values, c.b.values);
-        std::vector<AbsorbedSums> absorbed(static_cast<std::size_t>(c.x.shape.n()));
-        bound.step->run(absorbed);
+        WalkReport report(*place.memory, static_cast<std::size_t>(c.x.shape.n()), 1, 0);
+        report.clear();
+        bound.step->run({.absorbed = report.absorbed(0)});
+        report.read();
         bottom.expect(c.expected);
-        expect_accounted(rule, c, absorbed);
+        expect_accounted(rule, c, report.read_absorbed(0));
       }
     }
   }
@@ -291,8 +294,9 @@ std::vector<float> relevance_of(const Place& place, RelevanceStep& step,
              .top_values = {},
              .tops = {top.tensor()},
              .bottoms = {bottom.tensor()}});
-  AbsorbedSums absorbed;
-  step.run({&absorbed, 1});
+  WalkReport report(*place.memory, 1, 1, 0);
+  report.clear();
+  step.run({.absorbed = report.absorbed(0)});
   return download_plain(*place.memory, bottom.tensor()).values;
 }
 
