@@ -18,7 +18,7 @@ namespace fovea::apps {
 namespace {
 
 struct CheckArguments {
-  std::string net, weights, devices = "reference,cpu", layers = "*", rules = "all";
+  std::string net, weights, devices = "reference,cpu", layers = "*", rules = "all", bias = "absorb";
   std::int64_t batch = 1;
   double bound_scale = 1;
 };
@@ -91,6 +91,7 @@ void check(const CheckArguments& a) {
       .progress = {},
       .found = {},
       .disturb = {}};
+  read_json(Json(a.bias), options.bias, "--bias");
   options.progress = [&](std::size_t done, std::size_t all, const std::string& layer) {
     progress.update(static_cast<std::int64_t>(done), static_cast<std::int64_t>(all), layer);
   };
@@ -144,6 +145,11 @@ void add_check_command(CLI::App& app) {
        "--rules", a->rules,
        "relevance rules that layers are explained by: all that they have | none | those of the "
        "presets NAME,...")
+      ->capture_default_str();
+  c->add_option("--bias", a->bias,
+                "of relevance: absorb | distribute, over the taps, by those of the rules that can "
+                "(tap by tap: slow on large layers)")
+      ->check(CLI::IsMember({"absorb", "distribute"}))
       ->capture_default_str();
   c->add_option("--bound-scale", a->bound_scale,
                 "multiplies the bounds: below 1 shows what is near its bound")

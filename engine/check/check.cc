@@ -6,6 +6,7 @@
 
 #include "engine/backend/registry.h"
 #include "engine/check/bounds.h"
+#include "engine/check/distributed_relevance.h"
 #include "engine/check/other_relevance.h"
 #include "engine/check/relevance_check.h"
 #include "engine/core/pattern.h"
@@ -48,8 +49,9 @@ class Check {
       if (!chosen_.back()) continue;
       ++layers;
       count_ += has_backward(node) ? 2 : 1;
-      count_ += is_linear(node.op) ? rules_of_layer(graph_, index, options.rules).size()
-                                   : other_rules_of_layer(node, options.rules).size();
+      count_ += !is_linear(node.op) ? other_rules_of_layer(node, options.rules).size()
+                : spreads_bias() ? distributed_rules_of_layer(graph_, index, options.rules).size()
+                                 : rules_of_layer(graph_, index, options.rules).size();
     }
     require(layers > 0, "wrong value for --layers: '", options.layers, "' matches no layer of net ",
             graph_.name);
@@ -65,12 +67,18 @@ class Check {
       if (chosen_[i] && has_backward(graph_.nodes[i])) backward(i);
     }
     for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
-      if (chosen_[i]) is_linear(graph_.nodes[i].op) ? relevance(i) : other_relevance(i);
+      if (!chosen_[i]) continue;
+      if (!is_linear(graph_.nodes[i].op)) {
+        other_relevance(i);
+      } else {
+        spreads_bias() ? distributed_relevance(i) : relevance(i);
+      }
     }
     return std::move(lines_);
   }
 
  private:
+  [[nodiscard]] bool spreads_bias() const { return options_.bias == BiasRule::kDistribute; }
   [[nodiscard]] std::size_t behind_last_chosen() const {
     return static_cast<std::size_t>(std::find(chosen_.rbegin(), chosen_.rend(), true).base() -
                                     chosen_.begin());
@@ -225,6 +233,38 @@ class Check {
     if (options_.disturb_rule)
       options_.disturb_rule(device.name, problem.node->name, disturbed.rule);
     return run(disturbed);
+  }
+
+  void distributed_relevance(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    DistributedCase problem{.node = &node,
+                            .rule = {},
+                            .x = values_[static_cast<std::size_t>(node.bottoms[0])],
+                            .y = values_[static_cast<std::size_t>(node.tops[0])],
+                            .params = params_[i],
+                            .r = {},
+                            .bound = {}};
+    for (const auto& [name, rule] :
+         distributed_rules_of_layer(graph_, static_cast<int>(i), options_.rules)) {
+      progress(i);
+      problem.rule = rule;
+      condition(problem, options_.seed);
+      CheckLine line = line_of(i, "relevance", 0, {});
+      line.rule = name;
+      const auto on = [&](const OpenDevice& device) {
+        DistributedCase of = problem;
+        if (options_.disturb_distributed_rule)
+          options_.disturb_distributed_rule(device.name, node.name, of.rule);
+        return run_relevance(of, device.name, *device.memory, line.seconds, line.implementation);
+      };
+      const Tensor<float> first = on(devices_[0]);
+      line.first_s = line.seconds;
+      for (std::size_t d = 1; d < devices_.size(); ++d) {
+        line.device = devices_[d].name;
+        const Tensor<float> other = on(devices_[d]);
+        add({other}, {first}, {problem.bound}, line);
+      }
+    }
   }
 
   void other_relevance(std::size_t i) {

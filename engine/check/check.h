@@ -12,6 +12,7 @@
 #include "engine/check/compare.h"
 #include "engine/check/layer_run.h"
 #include "engine/graph/executor.h"
+#include "engine/relevance/composite.h"
 #include "engine/relevance/step.h"
 
 namespace fovea {
@@ -21,6 +22,8 @@ struct CheckOptions {
   std::string layers = "*";  // by pattern; those between are run on the CPU, unchecked
   // Presets whose rules the layers are explained by; "all": every rule that a layer has.
   std::vector<std::string> rules = {"all"};
+  // With kDistribute linear layers go by those of the rules that can spread a bias over its taps.
+  BiasRule bias = BiasRule::kAbsorb;
   std::uint64_t seed = 0;  // of the input, the labels and what comes from above
   double bound_scale = 1;  // bounds times this
   std::function<void(std::size_t layer, std::size_t layers, const std::string& name)> progress;
@@ -31,6 +34,8 @@ struct CheckOptions {
       disturb_rule;
   std::function<void(const std::string& device, const std::string& layer, OtherRules&)>
       disturb_other_rule;
+  std::function<void(const std::string& device, const std::string& layer, DistributedRule&)>
+      disturb_distributed_rule;
 };
 
 // `model` holds the graph and the parameters; it is not run. Error where a device is missing or a

@@ -131,6 +131,42 @@ TEST_F(Check, EveryLayerIsCheckedByAllItsRules) {
   EXPECT_EQ(rules["pool"], Rules{"winner"});
 }
 
+// Biases spread over the taps, where a rule can: on every device, and a wrong one is found.
+TEST_F(Check, DistributedBiases) {
+  CheckOptions options;
+  options.bias = BiasRule::kDistribute;
+  options.devices = {"reference"};
+  for (const std::string_view device : known_devices()) {
+    if (device != "reference") options.devices.emplace_back(device);
+  }
+  std::map<std::string, std::set<std::string>> rules;
+  double moved = 0;
+  for (const CheckLine& line : lines(options)) {
+    EXPECT_TRUE(line.ok) << line.layer << ", " << line.what << " " << line.rule << " on "
+                         << line.device << ": " << line.error << " beside " << line.bound;
+    if (line.what == "relevance") rules[line.layer].insert(line.rule);
+    if (line.rule.find("distributed") != std::string::npos) moved += line.error;
+  }
+  EXPECT_GT(moved, 0) << "no rounding anywhere: the same device twice?";
+  const std::set<std::string> spread{"epsilon, bias distributed", "alpha_beta, bias distributed",
+                                     "z_plus, bias distributed"};
+  for (const char* layer : {"conv", "left", "scores"}) EXPECT_EQ(rules[layer], spread) << layer;
+  EXPECT_EQ(rules["both"], std::set<std::string>{"slices"});
+
+  options.devices = {"reference", "cpu"};
+  options.disturb_distributed_rule = [](const std::string& device, const std::string& layer,
+                                        DistributedRule& rule) {
+    if (device == "cpu" && layer == "left" && rule.beta > 0) rule.beta *= 1.001F;
+  };
+  std::size_t wrong = 0;
+  for (const CheckLine& line : lines(options)) {
+    const bool is_wrong = line.layer == "left" && line.rule == "alpha_beta, bias distributed";
+    wrong += is_wrong ? 1 : 0;
+    EXPECT_EQ(line.ok, !is_wrong) << line.layer << ", " << line.what << " " << line.rule;
+  }
+  EXPECT_EQ(wrong, 1U);
+}
+
 // A device that goes by another rule than it is asked to is found, there and nowhere else.
 TEST_F(Check, AWrongRuleIsFound) {
   CheckOptions options;
