@@ -19,6 +19,7 @@ class RanksSum final : public DeviceSum {
 
   // In the middle of a sum the others may never come.
   ~RanksSum() override {
+    const UseDevice use(device_);
     if (!begun_.empty()) connection_.abandon();
   }
 
@@ -26,6 +27,7 @@ class RanksSum final : public DeviceSum {
 
   void start(std::span<float> values, const std::string& what) override {
     if (values.empty()) return;
+    const UseDevice use(device_);
     const std::span<float> own = slice(values, rank_);
     make_room(own.size() * static_cast<std::size_t>(size_));
     queue_->follow_device();
@@ -45,6 +47,7 @@ class RanksSum final : public DeviceSum {
 
   // Seen to be done by the host, so that work to come needs no order behind it.
   void finish() override {
+    const UseDevice use(device_);
     for (std::size_t i = 0; i < begun_.size(); ++i)
       connection_.wait(begun_[i], [&] { return queue_->reached(i); });
     begun_.clear();
@@ -103,6 +106,7 @@ std::string make_id() {
 
 std::unique_ptr<DeviceSum> join(Device& device, const Membership& membership) {
   require(runtime().library != nullptr, "no NCCL: ", runtime().missing);
+  const UseDevice use(device);  // NCCL takes the thread's
   return std::make_unique<RanksSum>(device, membership);
 }
 

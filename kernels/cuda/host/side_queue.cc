@@ -25,10 +25,11 @@ class StreamBeside final : public SideQueue {
     check(cudaStreamWaitEvent(stream_.get(), handed_over_.get(), 0));
   }
   void add_parts(const float* parts, int ranks, std::int64_t count, float* to) override {
-    cuda::add_parts({stream_.get()}, parts, ranks, count, to);
+    cuda::add_parts({stream_.get(), device_.device}, parts, ranks, count, to);
   }
 
   std::size_t mark() override {
+    const DeviceScope scope(device_.device);
     if (used_ == marks_.size()) marks_.push_back(make_event(false));
     check(cudaEventRecord(marks_[used_].get(), stream_.get()));
     return used_++;
@@ -52,6 +53,7 @@ class StreamBeside final : public SideQueue {
 }  // namespace
 
 std::unique_ptr<SideQueue> make_side_queue(Device& device) {
+  const DeviceScope scope(stream_of(device).device);
   return std::make_unique<StreamBeside>(device);
 }
 
