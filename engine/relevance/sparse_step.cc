@@ -1,11 +1,11 @@
-// Convolutions behind which a ReLU or a max pooling stands: relevance comes back to few of their
-// outputs, and as little as pays is computed for the others (kernels/cpu/sparse_convolution.h).
+// Linear layers behind which a ReLU or a max pooling stands: relevance comes back to few of their
+// outputs, and as little as pays is computed for the others (kernels/cpu/sparse_linear.h).
 #include <algorithm>
 
 #include "engine/backend/registry.h"
 #include "engine/core/buffer.h"
 #include "engine/relevance/linear_columns.h"
-#include "kernels/cpu/sparse_convolution.h"
+#include "kernels/cpu/sparse_linear.h"
 
 namespace fovea {
 namespace {
@@ -93,30 +93,32 @@ class DenseSums {
   DeviceBuffer<std::byte> state_;
 };
 
-bool is_pointwise(const ConvolutionParams& params) {
-  return params.kernel[0] == 1 && params.kernel[1] == 1;
+bool is_pointwise(const OpParams& op) {
+  const auto* p = std::get_if<ConvolutionParams>(&op);
+  return p && p->kernel[0] == 1 && p->kernel[1] == 1;
 }
 
 class SparseStep final : public RelevanceStep {
  public:
-  SparseStep(const RelevanceProblem& problem, const RelevanceRule& rule, Counted counted)
+  SparseStep(const RelevanceProblem& problem, const RelevanceRule& rule, Counted counted,
+             std::unique_ptr<cpu::SparseLinear> layer)
       : kernels_(*problem.kernels),
         rule_(rule),
         counted_(counted),
-        params_(std::get<ConvolutionParams>(problem.node->op)),
+        has_bias_(problem.node->params.size() > 1),
         any_sign_(!problem.non_negative_input),
-        convolution_(params_, problem.values[0], problem.top),
+        layer_(std::move(layer)),
         top_(problem.top),
-        weights_(static_cast<std::size_t>(convolution_.weight_count())) {
+        weights_(static_cast<std::size_t>(layer_->weight_count())) {
+    if (const auto* p = std::get_if<ConvolutionParams>(&problem.node->op)) conv_groups_ = p->groups;
     if (counted == Counted::kBothApart && problem.relevant == RelevantOutputs::kActive &&
-        is_pointwise(params_) && !any_sign_)
+        is_pointwise(problem.node->op) && !any_sign_)
       dense_ = std::make_unique<DenseSums>(problem, kernels_.device());
     if (dense_ && !dense_->takes(problem.values[0], problem.top)) dense_.reset();
   }
 
   [[nodiscard]] std::size_t scratch_bytes() const override {
-    return convolution_.scratch_bytes() + groups() * z_bytes() +
-           (dense_ ? dense_->scratch_bytes() : 0);
+    return layer_->scratch_bytes() + groups() * z_bytes() + (dense_ ? dense_->scratch_bytes() : 0);
   }
   [[nodiscard]] std::size_t own_bytes() const override {
     return weights_.size() * sizeof(float) + (dense_ ? dense_->own_bytes() : 0);
@@ -125,8 +127,8 @@ class SparseStep final : public RelevanceStep {
   void bind(const RelevanceBinding& binding) override {
     RelevanceStep::bind(binding);
     std::byte* at = binding.scratch;
-    convolution_.bind(at);
-    at += convolution_.scratch_bytes();
+    layer_->bind(at);
+    at += layer_->scratch_bytes();
     for (std::size_t g = 0; g < groups(); ++g, at += z_bytes())
       z_[g] = {reinterpret_cast<float*>(at), top_.shape, top_.layout};
     if (dense_) dense_->bind(binding.values[0], z_[1], at);
@@ -134,7 +136,7 @@ class SparseStep final : public RelevanceStep {
 
   void set_params(std::span<const float> weight, std::span<const float> bias) override {
     for (std::size_t g = 0; g < groups(); ++g)
-      bias_[g] = mapped_bias(rule_, static_cast<int>(g), params_.groups, bias);
+      bias_[g] = mapped_bias(rule_, static_cast<int>(g), conv_groups_, bias);
     biases_make_bias_ = true;
     for (std::size_t k = 0; groups() > 1 && k < bias.size(); ++k)
       biases_make_bias_ &= bias_[0][k] + bias_[1][k] == bias[k];
@@ -142,19 +144,19 @@ class SparseStep final : public RelevanceStep {
     if (positive_weights_alone()) {
       for (float& w : part) w = std::max(w, 0.0F);
     }
-    convolution_.pack(part, weights_.data());
+    layer_->pack(part, weights_.data());
     if (!dense_) return;
     for (float& w : part) w = std::min(w, 0.0F);
     dense_->load(part, bias_[1]);
   }
 
   void run(const StepReport& report) override {
-    convolution_.mark(binding_.tops[0]);
+    layer_->mark(binding_.tops[0]);
     if (rule_.stabilizer != Stabilizer::kUndivided) compute_denominators();
     kernels_.divide(rule_, quotient_groups(), binding_.tops[0], report.absorbed);
     const bool one = counted_ == Counted::kAll || positive_weights_alone();
-    convolution_.shares(weights_.data(), z_[0], one ? z_[0] : z_[1], binding_.values[0],
-                        binding_.bottoms[0]);
+    layer_->shares(weights_.data(), z_[0], one ? z_[0] : z_[1], binding_.values[0],
+                   binding_.bottoms[0]);
   }
 
   [[nodiscard]] std::int64_t weakest_unit(std::int64_t n) const override {
@@ -164,7 +166,7 @@ class SparseStep final : public RelevanceStep {
   }
 
   [[nodiscard]] std::string describe() const override {
-    return str(rule_.name, ": products of relevant outputs, cpu:sparse_convolution",
+    return str(rule_.name, ": products of relevant outputs, cpu:sparse",
                counted_ == Counted::kAll         ? ", z from the forward pass"
                : counted_ == Counted::kBothApart ? ", positive sums from the forward pass"
                                                  : "",
@@ -183,27 +185,27 @@ class SparseStep final : public RelevanceStep {
     const bool usable = !binding_.top_values.empty() &&
                         kernels_.output_serves(binding_.top_values[0], binding_.tops[0]);
     const bool z_itself = rule_.term[0].bias == BiasMap::kIdentity && !rule_.group0_biases;
-    if (counted_ == Counted::kAll && usable && (z_itself || !params_.bias))
+    if (counted_ == Counted::kAll && usable && (z_itself || !has_bias_))
       return kernels_.device().reorder(binding_.top_values[0], z_[0]);
     const bool completed = counted_ == Counted::kBothApart && usable && biases_make_bias_;
-    if (!dense_ || !completed) convolution_.take_input(binding_.values[0]);
+    if (!dense_ || !completed) layer_->take_input(binding_.values[0]);
     if (counted_ == Counted::kBothApart) {
       if (dense_) {
         dense_->run();
       } else {
-        convolution_.sums(cpu::Products::kNegative, weights_.data(), bias_[1], z_[1]);
+        layer_->sums(cpu::Products::kNegative, weights_.data(), bias_[1], z_[1]);
       }
       if (completed)
         return kernels_.complete_sums(binding_.top_values[0], z_[1], quotient_groups());
     }
     const bool all = counted_ == Counted::kAll || positive_weights_alone();
-    convolution_.sums(all ? cpu::Products::kAll : cpu::Products::kPositive, weights_.data(),
-                      bias_[0], z_[0]);
+    layer_->sums(all ? cpu::Products::kAll : cpu::Products::kPositive, weights_.data(), bias_[0],
+                 z_[0]);
   }
 
   [[nodiscard]] std::vector<QuotientGroup> quotient_groups() const {
     std::vector<QuotientGroup> result;
-    const std::int64_t lanes = channel_block(top_.layout),
+    const std::int64_t lanes = top_.shape.rank() == 2 ? top_.shape.c() : channel_block(top_.layout),
                        blocks = (top_.shape.c() + lanes - 1) / lanes;
     for (std::size_t g = 0; g < groups(); ++g)
       result.push_back({.data = z_[g].data,
@@ -218,9 +220,9 @@ class SparseStep final : public RelevanceStep {
   RelevanceKernels& kernels_;
   const RelevanceRule rule_;
   const Counted counted_;
-  const ConvolutionParams params_;
-  const bool any_sign_;  // of the input
-  cpu::SparseConvolution convolution_;
+  std::int64_t conv_groups_ = 1;
+  const bool has_bias_, any_sign_;  // the latter of the input
+  const std::unique_ptr<cpu::SparseLinear> layer_;
   const OpTensor top_;
   Buffer<float> weights_;
   std::unique_ptr<DenseSums> dense_;  // of negative products
@@ -230,25 +232,33 @@ class SparseStep final : public RelevanceStep {
 };
 
 // Where it is faster than the layer's own operations.
-bool pays(const ConvolutionParams& params, RelevantOutputs relevant, Counted counted) {
-  if (relevant == RelevantOutputs::kAll || counted == Counted::kOther) return false;
-  return relevant == RelevantOutputs::kWinners || counted == Counted::kBothApart ||
-         !is_pointwise(params);
+bool pays(const RelevanceProblem& problem, Counted counted) {
+  return problem.relevant == RelevantOutputs::kWinners ||
+         (problem.relevant == RelevantOutputs::kActive &&
+          (counted == Counted::kBothApart || !is_pointwise(problem.node->op)));
+}
+
+std::unique_ptr<cpu::SparseLinear> sparse_layer(const RelevanceProblem& problem) {
+  const OpTensor& x = problem.values[0];
+  const auto* p = std::get_if<ConvolutionParams>(&problem.node->op);
+  if (!p) return cpu::make_sparse_product(x, problem.top);
+  return cpu::make_sparse_convolution(*p, x, problem.top);
 }
 
 }  // namespace
 
 std::unique_ptr<RelevanceStep> make_sparse_step(const RelevanceProblem& problem,
                                                 const RelevanceRule& rule) {
-  const auto* params = std::get_if<ConvolutionParams>(&problem.node->op);
-  if (!params || problem.device != "cpu" || rule.stabilizer == Stabilizer::kRelative ||
-      !cpu::SparseConvolution::supports(*params, problem.values[0], problem.top).empty())
-    return nullptr;
   const Counted counted = counted_by(rule, problem.non_negative_input);
-  const bool pixels = problem.values[0].layout == Layout::kPlain;
-  if (!pays(*params, problem.relevant, counted) || (!pixels && !problem.non_negative_input))
+  if (problem.device != "cpu" || counted == Counted::kOther || !pays(problem, counted) ||
+      rule.stabilizer == Stabilizer::kRelative)
     return nullptr;
-  return std::make_unique<SparseStep>(problem, rule, counted);
+  // Of any sign only pixels, which are a convolution's.
+  const bool pixels = problem.values[0].layout == Layout::kPlain &&
+                      std::holds_alternative<ConvolutionParams>(problem.node->op);
+  if (!problem.non_negative_input && !pixels) return nullptr;
+  auto layer = sparse_layer(problem);
+  return layer ? std::make_unique<SparseStep>(problem, rule, counted, std::move(layer)) : nullptr;
 }
 
 }  // namespace fovea

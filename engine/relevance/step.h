@@ -94,8 +94,8 @@ struct RelevanceProblem {
 [[nodiscard]] std::unique_ptr<RelevanceStep> make_linear_step(const RelevanceProblem& problem,
                                                               const RelevanceRule& rule);
 
-// The same by work for the relevant outputs alone: convolutions on the CPU whose rule counts
-// products by their sign. Null where it does not apply, or pay.
+// The same by work for the relevant outputs alone: on the CPU, by rules that count products by
+// their sign. Null where it does not apply, or pay.
 [[nodiscard]] std::unique_ptr<RelevanceStep> make_sparse_step(const RelevanceProblem& problem,
                                                               const RelevanceRule& rule);
 

@@ -6,18 +6,19 @@
 
 namespace fovea::cpu {
 
-std::string SparseConvolution::supports(const ConvolutionParams& params, const OpTensor& x,
-                                        const OpTensor& top) {
-  if (!is_blocked(top.layout)) return "outputs that are not in blocks";
+bool SparseConvolution::takes(const ConvolutionParams& params, const OpTensor& x,
+                              const OpTensor& top) {
+  if (!is_blocked(top.layout)) return false;
+  if (x.layout == Layout::kPlain) return params.groups == 1 && x.shape.c() <= kFewChannels;
   const std::int64_t lanes = channel_block(top.layout);
-  if (x.layout == Layout::kPlain) {
-    return params.groups == 1 && x.shape.c() <= kFewChannels ? "" : "too many channels for pixels";
-  }
-  if (x.layout != top.layout) return "an input in other blocks than the output";
-  if (x.shape.c() / params.groups % lanes != 0) return "channels that do not fill their blocks";
-  if (params.groups > 1 && params.outputs / params.groups % lanes != 0)
-    return "groups of outputs that do not fill their blocks";
-  return "";
+  return x.layout == top.layout && x.shape.c() / params.groups % lanes == 0 &&
+         (params.groups == 1 || params.outputs / params.groups % lanes == 0);
+}
+
+std::unique_ptr<SparseLinear> make_sparse_convolution(const ConvolutionParams& params,
+                                                      const OpTensor& x, const OpTensor& top) {
+  if (!SparseConvolution::takes(params, x, top)) return nullptr;
+  return std::make_unique<SparseConvolution>(params, x, top);
 }
 
 SparseConvolution::SparseConvolution(const ConvolutionParams& params, const OpTensor& x,
@@ -33,7 +34,7 @@ SparseConvolution::SparseConvolution(const ConvolutionParams& params, const OpTe
       run_((params.kernel[1] * group_channels_ + lanes_ - 1) / lanes_ * lanes_),
       padded_h_(x.shape.h() + 2 * params.pad[0]),
       padded_row_((x.shape.w() + 2 * params.pad[1]) * group_channels_) {
-  expects(supports(params, x, top).empty(), "a convolution that was asked for");
+  expects(takes(params, x, top), "a convolution that it takes");
 }
 
 void SparseConvolution::pack(std::span<const float> plain, float* packed) const {

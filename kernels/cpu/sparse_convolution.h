@@ -1,15 +1,7 @@
-// A convolution of which few outputs matter, and its way back: that of relevance behind a ReLU or a
-// max pooling, where half to nine tenths of the outputs have none. A product t = w x of a weight
-// and an input counts by its sign.
-//
-//   sums:   z[k,p,q] = b[k] + sum over its taps of t, max(t, 0) or min(t, 0), where output (k,p,q)
-//           is marked; 0 elsewhere
-//   shares: R[i] = sum over the marked outputs that read input i of t S+ for t > 0, t S- for t < 0
+// Convolutions of which few outputs matter (sparse_linear.h).
 //
 // x comes in channel blocks that the channels of a convolution's group fill, x >= 0; or plain, with
 // at most kFewChannels channels and any sign (pixels). Outputs lie in blocks; R lies as x does.
-// Weights are kept once, whatever counts. Every number is added up in one order, whatever the
-// number of threads and images.
 //
 // Cost: a multiplication and an addition per tap of a marked output; but a weight is loaded for
 // each, which a dense operation is spared. Times of oneDNN's dense operations (zen 4, fp32, one
@@ -18,42 +10,28 @@
 // 0.95 (1x1: 1.05 to 1.35); of both, which are two dense operations, 0.35 to 0.5 and 0.6 to 0.9.
 #pragma once
 
-#include <cstdint>
-#include <span>
-#include <string>
-
-#include "kernels/ops/relevance_kernels.h"
+#include "kernels/cpu/sparse_linear.h"
 
 namespace fovea::cpu {
 
-enum class Products : std::uint8_t { kAll, kPositive, kNegative };
-
-class SparseConvolution {
+class SparseConvolution final : public SparseLinear {
  public:
   static constexpr std::int64_t kFewChannels = 4;
-  // "" = yes, else why not.
-  [[nodiscard]] static std::string supports(const ConvolutionParams& params, const OpTensor& x,
-                                            const OpTensor& top);
+  [[nodiscard]] static bool takes(const ConvolutionParams& params, const OpTensor& x,
+                                  const OpTensor& top);
   SparseConvolution(const ConvolutionParams& params, const OpTensor& x, const OpTensor& top);
 
-  [[nodiscard]] std::int64_t weight_count() const { return blocks_ * block_weights(); }
-  // From Caffe's order (K,C/G,R,S).
-  void pack(std::span<const float> plain, float* packed) const;
-
+  [[nodiscard]] std::int64_t weight_count() const override { return blocks_ * block_weights(); }
+  void pack(std::span<const float> plain, float* packed) const override;
   // Padded copies of an image, and a bit per output.
-  [[nodiscard]] std::size_t scratch_bytes() const;
-  void bind(std::byte* scratch);
-
-  // The outputs that matter from now on: those where r is not zero.
-  void mark(const OpTensor& r);
-  // The input of sums() from now on.
-  void take_input(const OpTensor& x);
-  // bias: one per output, or none.
+  [[nodiscard]] std::size_t scratch_bytes() const override;
+  void bind(std::byte* scratch) override;
+  void mark(const OpTensor& r) override;
+  void take_input(const OpTensor& x) override;
   void sums(Products products, const float* weights, std::span<const float> bias,
-            const OpTensor& z) const;
-  // S+ and S- lie as the outputs do, and may be one; S- without data (of pixels): 0.
+            const OpTensor& z) const override;
   void shares(const float* weights, const OpTensor& s_positive, const OpTensor& s_negative,
-              const OpTensor& x, const OpTensor& r) const;
+              const OpTensor& x, const OpTensor& r) const override;
 
  private:
   // Weights lie as (block of K,R,lane,S C/G), each run of S C/G filled up to whole vectors: what

@@ -9,6 +9,7 @@
 #include "engine/relevance/rule_tables.h"
 #include "engine/relevance/step.h"
 #include "kernels/reference/convolution.h"
+#include "kernels/reference/inner_product.h"
 #include "kernels/reference/relevance_linear.h"
 #include "tests/support/compare.h"
 #include "tests/support/layouts.h"
@@ -19,11 +20,25 @@ namespace {
 
 struct Layer {
   std::string name;  // why the shape exists
-  ConvolutionParams params;
+  std::variant<ConvolutionParams, InnerProductParams> params;
   Shape x;
   bool pixels = false;  // plain, of any sign
 };
 void PrintTo(const Layer& layer, std::ostream* out) { *out << layer.name; }
+
+Shape weights_of(const Layer& layer) {
+  return std::visit([&](const auto& p) { return weight_shape(p, layer.x); }, layer.params);
+}
+Shape outputs_of(const Layer& layer) {
+  return std::visit([&](const auto& p) { return output_shape(p, layer.x); }, layer.params);
+}
+OpParams op_of(const Layer& layer) {
+  return std::visit([](const auto& p) -> OpParams { return p; }, layer.params);
+}
+// Two axes are always plain.
+Layout layout_of(const Shape& shape, Layout block) {
+  return shape.rank() == 4 ? block : Layout::kPlain;
+}
 
 Tensor<double> in_double(const Tensor<float>& t) {
   return {t.shape, std::vector<double>(t.values.begin(), t.values.end())};
@@ -36,22 +51,31 @@ struct Walk {
 
   Walk(const Layer& layer, const RelevanceRule& rule, double share)
       : x(with_zeros(random_tensor<float>(layer.x, 1))),
-        w(random_tensor<float>(weight_shape(layer.params, layer.x), 2)),
-        b(random_tensor<float>({layer.params.outputs}, 3)),
-        y(output_shape(layer.params, layer.x)),
+        w(random_tensor<float>(weights_of(layer), 2)),
+        b(random_tensor<float>({outputs_of(layer).c()}, 3)),
+        y(outputs_of(layer)),
         r(random_tensor<float>(y.shape, 4)),
         expected(layer.x) {
     if (!layer.pixels) std::ranges::transform(x.values, x.values.begin(), fabsf);
     const auto xd = in_double(x), wd = in_double(w), bd = in_double(b);
     Tensor<double> z(y.shape);
-    reference::convolution(layer.params, xd.view(), wd.view(), bd.view(), z.view());
+    if (const auto* p = std::get_if<ConvolutionParams>(&layer.params)) {
+      reference::convolution(*p, xd.view(), wd.view(), bd.view(), z.view());
+    } else {
+      reference::inner_product(xd.view(), wd.view(), bd.view(), z.view());
+    }
     const Tensor<float> draw = random_tensor<float>(y.shape, 5);  // in [-1, 1]
     for (std::size_t i = 0; i < z.values.size(); ++i) {
       y.values[i] = std::max(0.0F, static_cast<float>(z.values[i]));
       if (y.values[i] == 0 || static_cast<double>(draw.values[i]) > 2 * share - 1) r.values[i] = 0;
     }
-    reference::relevance_linear(layer.params, rule, xd.view(), wd.view(), bd.view(),
-                                in_double(r).view(), expected.view(), {});
+    const auto rd = in_double(r);
+    std::visit(
+        [&](const auto& p) {
+          reference::relevance_linear(p, rule, xd.view(), wd.view(), bd.view(), rd.view(),
+                                      expected.view(), {});
+        },
+        layer.params);
   }
 };
 
@@ -61,19 +85,21 @@ class SparseStep : public testing::TestWithParam<Layer> {
   std::unique_ptr<RelevanceStep> make(const RelevanceRule& rule, Layout block,
                                       RelevantOutputs relevant) {
     const Layer& layer = GetParam();
-    return make_sparse_step({.device = "cpu",
-                             .kernels = kernels_.get(),
-                             .node = &node_,
-                             .values = {{nullptr, layer.x, layer.pixels ? Layout::kPlain : block}},
-                             .top = {nullptr, output_shape(layer.params, layer.x), block},
-                             .non_negative_input = !layer.pixels,
-                             .relevant = relevant},
-                            rule);
+    return make_sparse_step(
+        {.device = "cpu",
+         .kernels = kernels_.get(),
+         .node = &node_,
+         .values = {{nullptr, layer.x, layout_of(layer.x, layer.pixels ? Layout::kPlain : block)}},
+         .top = {nullptr, outputs_of(layer), layout_of(outputs_of(layer), block)},
+         .non_negative_input = !layer.pixels,
+         .relevant = relevant},
+        rule);
   }
   // Relevance at the input, plain. Memory begins as NaN.
   std::vector<float> run(RelevanceStep& step, const Walk& walk, Layout block, bool with_output,
                          std::vector<AbsorbedSums>& absorbed) {
-    const Layout bottom = GetParam().pixels ? Layout::kPlain : block;
+    const Layout bottom = layout_of(walk.x.shape, GetParam().pixels ? Layout::kPlain : block);
+    block = layout_of(walk.y.shape, block);
     const float nan = std::numeric_limits<float>::quiet_NaN();
     std::vector<float> x = pack(walk.x, bottom), y = pack(walk.y, block), r = pack(walk.r, block),
                        arrived(x.size(), nan);
@@ -94,7 +120,7 @@ class SparseStep : public testing::TestWithParam<Layer> {
 
   std::shared_ptr<Device> device_ = open_device("cpu");
   std::unique_ptr<RelevanceKernels> kernels_ = relevance_kernels("cpu", *device_);
-  Node node_{"layer", GetParam().params, {0}, {1}, std::vector<ParamInfo>(2)};
+  Node node_{"layer", op_of(GetParam()), {0}, {1}, std::vector<ParamInfo>(2)};
 };
 
 TEST_P(SparseStep, EqualsTheReference) {
@@ -163,30 +189,38 @@ TEST_P(SparseStep, HasTheSameBitsWhateverTheThreads) {
 INSTANTIATE_TEST_SUITE_P(
     Shapes, SparseStep,
     testing::Values(
-        Layer{"one_block", {.outputs = 16, .kernel = {3, 3}, .pad = {1, 1}}, {2, 16, 6, 5}},
-        Layer{"last_block_is_not_full", {.outputs = 21, .kernel = {1, 1}}, {2, 32, 4, 7}},
-        Layer{"nine_vectors_of_channels", {.outputs = 16, .kernel = {3, 2}}, {1, 144, 5, 6}},
+        Layer{"one_block",
+              ConvolutionParams{.outputs = 16, .kernel = {3, 3}, .pad = {1, 1}},
+              {2, 16, 6, 5}},
+        Layer{"last_block_is_not_full",
+              ConvolutionParams{.outputs = 21, .kernel = {1, 1}},
+              {2, 32, 4, 7}},
+        Layer{"nine_vectors_of_channels",
+              ConvolutionParams{.outputs = 16, .kernel = {3, 2}},
+              {1, 144, 5, 6}},
         Layer{"two_groups_as_in_caffenet",
-              {.outputs = 64, .kernel = {5, 5}, .pad = {2, 2}, .groups = 2},
+              ConvolutionParams{.outputs = 64, .kernel = {5, 5}, .pad = {2, 2}, .groups = 2},
               {2, 32, 7, 7}},
         Layer{"steps_over_pixels",
-              {.outputs = 32, .kernel = {3, 3}, .stride = {2, 3}, .pad = {1, 0}},
+              ConvolutionParams{.outputs = 32, .kernel = {3, 3}, .stride = {2, 3}, .pad = {1, 0}},
               {1, 16, 9, 11}},
         Layer{"pixels_not_read_by_any",
-              {.outputs = 16, .kernel = {2, 2}, .stride = {3, 3}},
+              ConvolutionParams{.outputs = 16, .kernel = {2, 2}, .stride = {3, 3}},
               {1, 16, 8, 7}},
         Layer{"photograph",
-              {.outputs = 24, .kernel = {7, 7}, .stride = {4, 4}},
+              ConvolutionParams{.outputs = 24, .kernel = {7, 7}, .stride = {4, 4}},
               {2, 3, 31, 27},
               true},
         Layer{"photograph_with_padding",
-              {.outputs = 16, .kernel = {3, 3}, .pad = {1, 1}},
+              ConvolutionParams{.outputs = 16, .kernel = {3, 3}, .pad = {1, 1}},
               {2, 3, 9, 8},
               true},
         Layer{"grey_and_narrower_than_a_vector",
-              {.outputs = 16, .kernel = {3, 2}, .pad = {1, 1}},
+              ConvolutionParams{.outputs = 16, .kernel = {3, 2}, .pad = {1, 1}},
               {3, 1, 8, 4},
-              true}),
+              true},
+        Layer{"product_behind_a_convolution", InnerProductParams{.outputs = 40}, {2, 32, 3, 5}},
+        Layer{"product_of_rows", InnerProductParams{.outputs = 33}, {1, 70}}),
     [](const auto& parameter) { return parameter.param.name; });
 
 // Made where it pays, and where it computes what the rule says.
