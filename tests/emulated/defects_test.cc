@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#include "kernels/emulated/sanitizer.h"
 #include "tests/emulated/launch_support.h"
 
 namespace fovea::emulated {
