@@ -22,7 +22,8 @@ Image read_hwc(const std::filesystem::path& path) {
 
 TEST(Resize, EqualsOpenCvBitForBit) {
   if (!std::filesystem::exists(kCases)) GTEST_SKIP() << "no reference images: " << kCases;
-  for (const Json& c : read_json_file(kCases / "index.json")["cases"]) {
+  const Json index = read_json_file(kCases / "index.json");
+  for (const Json& c : index["cases"]) {
     const Image source = read_hwc(kCases / c["src"].get<std::string>());
     const Image expected = read_hwc(kCases / c["dst"].get<std::string>());
     const Image actual = resize_bilinear(source, c["h"].get<int>(), c["w"].get<int>());
