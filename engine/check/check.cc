@@ -211,13 +211,21 @@ class Check {
       condition(problem, options_.seed);
       CheckLine line = line_of(i, "relevance", 0, {});
       line.rule = rule.name;
-      const Tensor<float> first = relevance_on(devices_[0], problem, line);
-      line.first_s = line.seconds;
-      for (std::size_t d = 1; d < devices_.size(); ++d) {
-        line.device = devices_[d].name;
-        const Tensor<float> other = relevance_on(devices_[d], problem, line);
-        add({other}, {first}, {problem.bound}, line);
-      }
+      on_every_device(line, {problem.bound}, [&](const OpenDevice& device) {
+        return std::vector{relevance_on(device, problem, line)};
+      });
+    }
+  }
+  // What the first device gives beside what each of the others does; `line` has the last one's
+  // time.
+  template <class On>
+  void on_every_device(CheckLine& line, const std::vector<Tensor<float>>& bounds, On&& on) {
+    const std::vector<Tensor<float>> first = on(devices_[0]);
+    line.first_s = line.seconds;
+    for (std::size_t d = 1; d < devices_.size(); ++d) {
+      line.device = devices_[d].name;
+      const std::vector<Tensor<float>> other = on(devices_[d]);
+      add(other, first, bounds, line);
     }
   }
   [[nodiscard]] Tensor<float> relevance_on(const OpenDevice& device, const RelevanceCase& problem,
@@ -251,19 +259,13 @@ class Check {
       condition(problem, options_.seed);
       CheckLine line = line_of(i, "relevance", 0, {});
       line.rule = name;
-      const auto on = [&](const OpenDevice& device) {
+      on_every_device(line, {problem.bound}, [&](const OpenDevice& device) {
         DistributedCase of = problem;
         if (options_.disturb_distributed_rule)
           options_.disturb_distributed_rule(device.name, node.name, of.rule);
-        return run_relevance(of, device.name, *device.memory, line.seconds, line.implementation);
-      };
-      const Tensor<float> first = on(devices_[0]);
-      line.first_s = line.seconds;
-      for (std::size_t d = 1; d < devices_.size(); ++d) {
-        line.device = devices_[d].name;
-        const Tensor<float> other = on(devices_[d]);
-        add({other}, {first}, {problem.bound}, line);
-      }
+        return std::vector{
+            run_relevance(of, device.name, *device.memory, line.seconds, line.implementation)};
+      });
     }
   }
 
@@ -282,19 +284,12 @@ class Check {
       condition(problem, options_.seed);
       CheckLine line = line_of(i, "relevance", 0, {});
       line.rule = name;
-      const auto on = [&](const OpenDevice& device) {
+      on_every_device(line, problem.bounds, [&](const OpenDevice& device) {
         OtherCase of = problem;
         if (options_.disturb_other_rule)
           options_.disturb_other_rule(device.name, node.name, of.rules);
         return run_relevance(of, device.name, *device.memory, line.seconds, line.implementation);
-      };
-      const std::vector<Tensor<float>> first = on(devices_[0]);
-      line.first_s = line.seconds;
-      for (std::size_t d = 1; d < devices_.size(); ++d) {
-        line.device = devices_[d].name;
-        const std::vector<Tensor<float>> other = on(devices_[d]);
-        add(other, first, problem.bounds, line);
-      }
+      });
     }
   }
 

@@ -7,10 +7,10 @@
 #include "engine/backend/registry.h"
 #include "engine/check/bounds.h"
 #include "engine/check/plain_tensors.h"
+#include "engine/check/step_run.h"
 #include "engine/core/random.h"
 #include "engine/relevance/composite.h"
 #include "engine/relevance/places.h"
-#include "engine/relevance/walk_report.h"
 #include "engine/relevance/walk_steps.h"
 #include "kernels/reference/relevance_distributed.h"
 #include "kernels/reference/taps.h"
@@ -19,10 +19,6 @@ namespace fovea {
 namespace {
 
 constexpr double kUnit = 0x1p-24;
-
-Tensor<double> in_double(const Tensor<float>& t) {
-  return {t.shape, std::vector<double>(t.values.begin(), t.values.end())};
-}
 
 // The layer as a convolution, in double.
 struct Layer {
@@ -155,13 +151,11 @@ void condition(DistributedCase& c, std::uint64_t seed) {
 
 Tensor<float> run_relevance(const DistributedCase& c, std::string_view device, Device& memory,
                             double& seconds, std::string& implementation) {
-  using Clock = std::chrono::steady_clock;
-  auto start = Clock::now();
-  const auto stop = [&] { seconds = std::chrono::duration<double>(Clock::now() - start).count(); };
   if (device == "reference") {
-    implementation = "formula in double";
+    const auto start = std::chrono::steady_clock::now();
     Tensor<float> result = formula(c);
-    stop();
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    implementation = "formula in double";
     return result;
   }
   const UseDevice use(memory);
@@ -171,18 +165,8 @@ Tensor<float> run_relevance(const DistributedCase& c, std::string_view device, D
   const auto step = make_distributed_step(
       {.device = device, .kernels = kernels.get(), .node = c.node, .values = {x}, .top = r},
       c.rule.epsilon, c.rule.beta);
-  step->bind({.values = {x}, .top_values = {}, .tops = {r}, .bottoms = {bottom}});
-  step->set_params(c.params[0].values, c.params.size() > 1
-                                           ? std::span<const float>(c.params[1].values)
-                                           : std::span<const float>());
-  WalkReport report(memory, static_cast<std::size_t>(c.x.shape.n()), 1, 0);
-  report.clear();
-  memory.synchronize();
-  start = Clock::now();
-  step->run({.absorbed = report.absorbed(0)});
-  memory.synchronize();
-  stop();
-  implementation = step->describe();
+  run_step(*step, memory, {.values = {x}, .top_values = {}, .tops = {r}, .bottoms = {bottom}},
+           c.params, seconds, implementation);
   return download_plain(memory, bottom);
 }
 

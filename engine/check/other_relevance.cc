@@ -7,9 +7,9 @@
 #include "engine/backend/registry.h"
 #include "engine/check/other_bounds.h"
 #include "engine/check/plain_tensors.h"
+#include "engine/check/step_run.h"
 #include "engine/core/random.h"
 #include "engine/relevance/verify.h"
-#include "engine/relevance/walk_report.h"
 #include "engine/relevance/walk_steps.h"
 
 namespace fovea {
@@ -105,13 +105,11 @@ void condition(OtherCase& c, std::uint64_t seed) {
 std::vector<Tensor<float>> run_relevance(const OtherCase& c, std::string_view device,
                                          Device& memory, double& seconds,
                                          std::string& implementation) {
-  using Clock = std::chrono::steady_clock;
-  auto start = Clock::now();
-  const auto stop = [&] { seconds = std::chrono::duration<double>(Clock::now() - start).count(); };
   if (device == "reference") {
-    implementation = "formula in double";
+    const auto start = std::chrono::steady_clock::now();
     std::vector<Tensor<float>> result = in_double(c, memory);
-    stop();
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    implementation = "formula in double";
     return result;
   }
   const UseDevice use(memory);
@@ -131,17 +129,7 @@ std::vector<Tensor<float>> run_relevance(const OtherCase& c, std::string_view de
                                      .non_negative_input = false,
                                      .bounds = nullptr},
                                     c.rules);
-  const DeviceBuffer<std::byte> scratch(memory, step->scratch_bytes());
-  binding.scratch = scratch.data();
-  step->bind(binding);
-  WalkReport report(memory, static_cast<std::size_t>(c.values[0].shape.n()), 1, 0);
-  report.clear();
-  memory.synchronize();
-  start = Clock::now();
-  step->run({.absorbed = report.absorbed(0)});
-  memory.synchronize();
-  stop();
-  implementation = step->describe();
+  run_step(*step, memory, binding, {}, seconds, implementation);
   std::vector<Tensor<float>> result;
   for (const OpTensor& bottom : binding.bottoms) result.push_back(download_plain(memory, bottom));
   return result;

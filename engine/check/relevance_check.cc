@@ -8,11 +8,11 @@
 #include "engine/backend/registry.h"
 #include "engine/check/bounds.h"
 #include "engine/check/plain_tensors.h"
+#include "engine/check/step_run.h"
 #include "engine/core/random.h"
 #include "engine/relevance/composite.h"
 #include "engine/relevance/places.h"
 #include "engine/relevance/verify.h"
-#include "engine/relevance/walk_report.h"
 
 namespace fovea {
 namespace {
@@ -232,15 +232,11 @@ void condition(RelevanceCase& problem, std::uint64_t seed) { Conditioner(problem
 
 Tensor<float> run_relevance(const RelevanceCase& c, std::string_view device, Device& memory,
                             double& seconds, std::string& implementation) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
-  const auto until_now = [&](Clock::time_point from) {
-    return std::chrono::duration<double>(Clock::now() - from).count();
-  };
   if (device == "reference") {
-    implementation = "formula in double";
+    const auto start = std::chrono::steady_clock::now();
     Tensor<float> result = in_double(c);
-    seconds = until_now(start);
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    implementation = "formula in double";
     return result;
   }
   const UseDevice use(memory);
@@ -257,23 +253,8 @@ Tensor<float> run_relevance(const RelevanceCase& c, std::string_view device, Dev
                         .non_negative_input = non_negative,
                         .bounds = c.bounds.low.shape.rank() == 3 ? &c.bounds : nullptr},
                        c.rule);
-  const DeviceBuffer<std::byte> scratch(memory, step->scratch_bytes());
-  step->bind({.values = {x},
-              .top_values = {},
-              .tops = {r},
-              .bottoms = {bottom},
-              .scratch = scratch.data()});
-  step->set_params(c.params[0].values, c.params.size() > 1
-                                           ? std::span<const float>(c.params[1].values)
-                                           : std::span<const float>());
-  WalkReport report(memory, static_cast<std::size_t>(c.x.shape.n()), 1, 0);
-  report.clear();
-  memory.synchronize();
-  const auto run = Clock::now();
-  step->run({.absorbed = report.absorbed(0)});
-  memory.synchronize();
-  seconds = until_now(run);
-  implementation = step->describe();
+  run_step(*step, memory, {.values = {x}, .top_values = {}, .tops = {r}, .bottoms = {bottom}},
+           c.params, seconds, implementation);
   return download_plain(memory, bottom);
 }
 

@@ -44,4 +44,8 @@ struct Tensor {
   [[nodiscard]] TensorView<const T> view() const { return {values.data(), shape}; }
 };
 
+[[nodiscard]] inline Tensor<double> in_double(const Tensor<float>& t) {
+  return {t.shape, std::vector<double>(t.values.begin(), t.values.end())};
+}
+
 }  // namespace fovea

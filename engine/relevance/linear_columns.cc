@@ -25,6 +25,13 @@ std::vector<float> mapped_bias(const RelevanceRule& rule, int group, std::int64_
   return result;
 }
 
+bool biases_add_up(std::span<const std::vector<float>> groups, std::span<const float> bias) {
+  for (std::size_t k = 0; groups.size() > 1 && k < bias.size(); ++k) {
+    if (groups[0][k] + groups[1][k] != bias[k]) return false;
+  }
+  return true;
+}
+
 LinearColumns::LinearColumns(const RelevanceProblem& problem, const RelevanceRule& rule)
     : rule_(rule),
       device_(problem.kernels->device()),
@@ -157,9 +164,7 @@ void copy_there(Device& device, const std::vector<float>& values, DeviceBuffer<f
 void LinearColumns::load(std::span<const float> weight, std::span<const float> bias) {
   for (int group = 0; group < rule_.groups; ++group)
     bias_[static_cast<std::size_t>(group)] = mapped_bias(rule_, group, conv_groups_, bias);
-  biases_make_bias_ = true;
-  for (std::size_t k = 0; rule_.groups > 1 && k < bias.size(); ++k)
-    biases_make_bias_ &= bias_[0][k] + bias_[1][k] == bias[k];
+  biases_make_bias_ = biases_add_up(bias_, bias);
   for (RuleColumn& column : columns_) load_column(column, weight);
   for (std::size_t g = 0; g < bias_.size(); ++g) {
     copy_there(device_, bias_[g], bias_there_[g]);

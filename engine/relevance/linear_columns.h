@@ -38,6 +38,10 @@ struct RuleColumn {
 [[nodiscard]] std::vector<float> mapped_bias(const RelevanceRule& rule, int group,
                                              std::int64_t conv_groups, std::span<const float> bias);
 
+// Whether two groups' biases are `bias` together, exactly; so they are where there is one group.
+[[nodiscard]] bool biases_add_up(std::span<const std::vector<float>> groups,
+                                 std::span<const float> bias);
+
 class LinearColumns {
  public:
   LinearColumns(const RelevanceProblem& problem, const RelevanceRule& rule);

@@ -137,9 +137,7 @@ class SparseStep final : public RelevanceStep {
   void set_params(std::span<const float> weight, std::span<const float> bias) override {
     for (std::size_t g = 0; g < groups(); ++g)
       bias_[g] = mapped_bias(rule_, static_cast<int>(g), conv_groups_, bias);
-    biases_make_bias_ = true;
-    for (std::size_t k = 0; groups() > 1 && k < bias.size(); ++k)
-      biases_make_bias_ &= bias_[0][k] + bias_[1][k] == bias[k];
+    biases_make_bias_ = biases_add_up(std::span(bias_).first(groups()), bias);
     std::vector<float> part(weight.begin(), weight.end());
     if (positive_weights_alone()) {
       for (float& w : part) w = std::max(w, 0.0F);

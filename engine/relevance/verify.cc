@@ -11,9 +11,6 @@
 namespace fovea {
 namespace {
 
-Tensor<double> in_double(const Tensor<float>& t) {
-  return {t.shape, std::vector<double>(t.values.begin(), t.values.end())};
-}
 Tensor<double> in_double(const Shape& shape, const std::vector<float>& values) {
   return {shape, std::vector<double>(values.begin(), values.end())};
 }

@@ -5,9 +5,6 @@
 // is odd; inside a panel the depth runs slowest. a's rows lie one behind the other.
 #pragma once
 
-#include <algorithm>
-#include <utility>
-
 #include "kernels/cpu/vector.h"
 
 namespace fovea::cpu {
@@ -46,11 +43,8 @@ void product_panel(const float* a, std::int64_t rows, std::int64_t depth, const 
   for (; rows >= kRows; rows -= kRows, a += kRows * depth, c += kRows * c_row) {
     product_block<kLanes, kRows, kWidth>(a, depth, b, c, c_row);
   }
-  [&]<int... kRest>(std::integer_sequence<int, kRest...>) {
-    ((rows == kRest + 1 ? product_block<kLanes, kRest + 1, kWidth>(a, depth, b, c, c_row) : void()),
-     ...);
-  }
-  (std::make_integer_sequence<int, kRows - 1>{});
+  with_constant<kRows - 1>(
+      rows, [&](auto rest) { product_block<kLanes, rest.value, kWidth>(a, depth, b, c, c_row); });
 }
 
 // `columns` is a multiple of kLanes; c's columns lie side by side.

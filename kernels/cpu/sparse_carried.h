@@ -67,13 +67,4 @@ class Carried {
   std::size_t count_ = 0;
 };
 
-// Calls visit(std::integral_constant<int, n>) for 1 <= n <= kMost.
-template <int kMost, class Visit>
-inline void with_constant(std::int64_t n, Visit&& visit) {
-  [&]<int... kBefore>(std::integer_sequence<int, kBefore...>) {
-    ((n == kBefore + 1 ? visit(std::integral_constant<int, kBefore + 1>{}) : void()), ...);
-  }
-  (std::make_integer_sequence<int, kMost>{});
-}
-
 }  // namespace fovea::cpu

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 namespace fovea::cpu {
 
@@ -43,6 +45,15 @@ inline Vector<kLanes> square_root(const Vector<kLanes>& v) {
   store(v, lanes);
   for (float& lane : lanes) lane = std::sqrt(lane);
   return load<kLanes>(lanes);
+}
+
+// Calls visit(std::integral_constant<int, n>) for 1 <= n <= kMost.
+template <int kMost, class Visit>
+inline void with_constant(std::int64_t n, Visit&& visit) {
+  [&]<int... kBefore>(std::integer_sequence<int, kBefore...>) {
+    ((n == kBefore + 1 ? visit(std::integral_constant<int, kBefore + 1>{}) : void()), ...);
+  }
+  (std::make_integer_sequence<int, kMost>{});
 }
 
 }  // namespace fovea::cpu

@@ -1,9 +1,6 @@
 #include "kernels/cudnn/library.h"
 
-#include <optional>
-
 #include "engine/core/shared_library.h"
-#include "kernels/cuda/implementations.h"
 
 namespace fovea::cudnn {
 namespace {
@@ -20,24 +17,6 @@ std::string version_of(const Api& api, const std::string& cudnn_name,
             cublas_name, ": it tells no version");
   return str("cuDNN ", cudnn / 10000, ".", cudnn / 100 % 100, ".", cudnn % 100, ", cuBLAS ",
              cublas[0], ".", cublas[1], ".", cublas[2]);
-}
-
-Runtime open_runtime() {
-  Runtime found;
-  try {
-    found.support = cuda::target().library_support;
-    require(found.support != nullptr, "this build has no CUDA kernels");
-    found.library =
-        open_library(str("libcudnn.so.", CUDNN_MAJOR), str("libcublas.so.", CUBLAS_VER_MAJOR));
-  } catch (const Error& error) {
-    found.missing = error.what();
-  }
-  return found;
-}
-
-std::optional<Runtime>& replaced() {
-  static std::optional<Runtime> runtime;
-  return runtime;
 }
 
 }  // namespace
@@ -58,8 +37,10 @@ std::shared_ptr<const Library> open_library(const std::string& cudnn, const std:
 }
 
 const Runtime& runtime() {
-  if (replaced()) return *replaced();
-  static const Runtime opened = open_runtime();
+  if (const auto& replaced = RuntimeScope::replaced()) return *replaced;
+  static const Runtime opened = open_library_runtime<Library>([] {
+    return open_library(str("libcudnn.so.", CUDNN_MAJOR), str("libcublas.so.", CUBLAS_VER_MAJOR));
+  });
   return opened;
 }
 
@@ -67,9 +48,6 @@ const Api& api() {
   require(runtime().library != nullptr, "no cuDNN: ", runtime().missing);
   return runtime().library->api;
 }
-
-RuntimeScope::RuntimeScope(Runtime runtime) { replaced() = std::move(runtime); }
-RuntimeScope::~RuntimeScope() { replaced().reset(); }
 
 void check(cudnnStatus_t code, std::source_location where) {
   if (code == CUDNN_STATUS_SUCCESS) return;

@@ -5,8 +5,7 @@
 #include <source_location>
 #include <string>
 
-#include "engine/core/error.h"
-#include "kernels/cuda/library_support.h"
+#include "kernels/cuda/library_runtime.h"
 #include "kernels/cudnn/api.h"
 
 namespace fovea::cudnn {
@@ -25,25 +24,13 @@ struct Library {
                                                           const std::string& cublas);
 
 // What the operations of this folder run on.
-struct Runtime {
-  std::shared_ptr<const Library> library;  // null: none, see `missing`
-  const LibrarySupport* support = nullptr;
-  std::string missing;
-};
+using Runtime = LibraryRuntime<Library>;
+using RuntimeScope = LibraryRuntimeScope<Library>;
 
 // libcudnn.so.9, libcublas.so.N for the headers' N, and our CUDA kernels; opened at the first call.
 [[nodiscard]] const Runtime& runtime();
 // The functions; Error where there are none.
 [[nodiscard]] const Api& api();
-
-// While it lives, runtime() is another one: tests run the operations without a GPU.
-class RuntimeScope {
- public:
-  explicit RuntimeScope(Runtime runtime);
-  ~RuntimeScope();
-  RuntimeScope(const RuntimeScope&) = delete;
-  RuntimeScope& operator=(const RuntimeScope&) = delete;
-};
 
 // Error with the library's own words unless `code` is success.
 void check(cudnnStatus_t code, std::source_location where = std::source_location::current());

@@ -1,9 +1,6 @@
 #include "kernels/nccl/library.h"
 
-#include <optional>
-
 #include "engine/core/shared_library.h"
-#include "kernels/cuda/implementations.h"
 
 namespace fovea::nccl {
 namespace {
@@ -15,23 +12,6 @@ std::string version_of(const Api& api, const std::string& name) {
   require(version / 10000 == NCCL_MAJOR, "wrong ", name, ": version ", version, ", expected ",
           NCCL_MAJOR, ".x");
   return str("NCCL ", version / 10000, ".", version / 100 % 100, ".", version % 100);
-}
-
-Runtime open_runtime() {
-  Runtime found;
-  try {
-    found.support = cuda::target().library_support;
-    require(found.support != nullptr, "this build has no CUDA kernels");
-    found.library = open_library(str("libnccl.so.", NCCL_MAJOR));
-  } catch (const Error& error) {
-    found.missing = error.what();
-  }
-  return found;
-}
-
-std::optional<Runtime>& replaced() {
-  static std::optional<Runtime> runtime;
-  return runtime;
 }
 
 }  // namespace
@@ -48,8 +28,9 @@ std::shared_ptr<const Library> open_library(const std::string& name) {
 }
 
 const Runtime& runtime() {
-  if (replaced()) return *replaced();
-  static const Runtime opened = open_runtime();
+  if (const auto& replaced = RuntimeScope::replaced()) return *replaced;
+  static const Runtime opened =
+      open_library_runtime<Library>([] { return open_library(str("libnccl.so.", NCCL_MAJOR)); });
   return opened;
 }
 
@@ -57,8 +38,5 @@ const Api& api() {
   require(runtime().library != nullptr, "no NCCL: ", runtime().missing);
   return runtime().library->api;
 }
-
-RuntimeScope::RuntimeScope(Runtime runtime) { replaced() = std::move(runtime); }
-RuntimeScope::~RuntimeScope() { replaced().reset(); }
 
 }  // namespace fovea::nccl

@@ -4,8 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "engine/core/error.h"
-#include "kernels/cuda/library_support.h"
+#include "kernels/cuda/library_runtime.h"
 #include "kernels/nccl/api.h"
 
 namespace fovea::nccl {
@@ -20,24 +19,12 @@ struct Library {
 [[nodiscard]] std::shared_ptr<const Library> open_library(const std::string& name);
 
 // What the sums of this folder run on.
-struct Runtime {
-  std::shared_ptr<const Library> library;  // null: none, see `missing`
-  const LibrarySupport* support = nullptr;
-  std::string missing;
-};
+using Runtime = LibraryRuntime<Library>;
+using RuntimeScope = LibraryRuntimeScope<Library>;
 
 // libnccl.so.2 and our CUDA kernels; opened at the first call.
 [[nodiscard]] const Runtime& runtime();
 // The functions; Error where there are none.
 [[nodiscard]] const Api& api();
-
-// While it lives, runtime() is another one: tests run the sums without a GPU.
-class RuntimeScope {
- public:
-  explicit RuntimeScope(Runtime runtime);
-  ~RuntimeScope();
-  RuntimeScope(const RuntimeScope&) = delete;
-  RuntimeScope& operator=(const RuntimeScope&) = delete;
-};
 
 }  // namespace fovea::nccl

@@ -71,10 +71,6 @@ class Stored {
   DeviceBuffer<float> memory_;
 };
 
-Tensor<double> in_double(const Tensor<float>& tensor) {
-  return {tensor.shape, std::vector<double>(tensor.values.begin(), tensor.values.end())};
-}
-
 struct NamedLayer {
   std::string name;  // why the shape exists
   OpParams op;

@@ -40,10 +40,6 @@ Layout layout_of(const Shape& shape, Layout block) {
   return shape.rank() == 4 ? block : Layout::kPlain;
 }
 
-Tensor<double> in_double(const Tensor<float>& t) {
-  return {t.shape, std::vector<double>(t.values.begin(), t.values.end())};
-}
-
 // A layer behind a ReLU, with relevance at some of the outputs that it lets through.
 struct Walk {
   Tensor<float> x, w, b, y, r;
