@@ -1,7 +1,6 @@
 #include "engine/check/distributed_relevance.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "engine/backend/registry.h"
@@ -151,13 +150,8 @@ void condition(DistributedCase& c, std::uint64_t seed) {
 
 Tensor<float> run_relevance(const DistributedCase& c, std::string_view device, Device& memory,
                             double& seconds, std::string& implementation) {
-  if (device == "reference") {
-    const auto start = std::chrono::steady_clock::now();
-    Tensor<float> result = formula(c);
-    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    implementation = "formula in double";
-    return result;
-  }
+  if (device == "reference")
+    return run_formula([&] { return formula(c); }, seconds, implementation);
   const UseDevice use(memory);
   const std::unique_ptr<RelevanceKernels> kernels = relevance_kernels(device, memory);
   PlainTensors place(memory);

@@ -1,7 +1,6 @@
 #include "engine/check/other_relevance.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "engine/backend/registry.h"
@@ -105,13 +104,8 @@ void condition(OtherCase& c, std::uint64_t seed) {
 std::vector<Tensor<float>> run_relevance(const OtherCase& c, std::string_view device,
                                          Device& memory, double& seconds,
                                          std::string& implementation) {
-  if (device == "reference") {
-    const auto start = std::chrono::steady_clock::now();
-    std::vector<Tensor<float>> result = in_double(c, memory);
-    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    implementation = "formula in double";
-    return result;
-  }
+  if (device == "reference")
+    return run_formula([&] { return in_double(c, memory); }, seconds, implementation);
   const UseDevice use(memory);
   const std::unique_ptr<RelevanceKernels> kernels = relevance_kernels(device, memory);
   PlainTensors place(memory);

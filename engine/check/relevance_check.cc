@@ -1,7 +1,6 @@
 #include "engine/check/relevance_check.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "engine/backend/host_device.h"
@@ -232,13 +231,8 @@ void condition(RelevanceCase& problem, std::uint64_t seed) { Conditioner(problem
 
 Tensor<float> run_relevance(const RelevanceCase& c, std::string_view device, Device& memory,
                             double& seconds, std::string& implementation) {
-  if (device == "reference") {
-    const auto start = std::chrono::steady_clock::now();
-    Tensor<float> result = in_double(c);
-    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    implementation = "formula in double";
-    return result;
-  }
+  if (device == "reference")
+    return run_formula([&] { return in_double(c); }, seconds, implementation);
   const UseDevice use(memory);
   const std::unique_ptr<RelevanceKernels> kernels = relevance_kernels(device, memory);
   PlainTensors place(memory);

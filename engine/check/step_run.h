@@ -1,6 +1,7 @@
 // One step of relevance by itself on one device.
 #pragma once
 
+#include <chrono>
 #include <span>
 #include <string>
 
@@ -13,5 +14,16 @@ namespace fovea {
 // it once: how many seconds, and by what.
 void run_step(RelevanceStep& step, Device& memory, RelevanceBinding binding,
               std::span<const Tensor<float>> params, double& seconds, std::string& implementation);
+
+// What formula() gives, in double and without a step: the device "reference".
+template <class Formula>
+[[nodiscard]] auto run_formula(Formula&& formula, double& seconds, std::string& implementation) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  auto result = formula();
+  seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  implementation = "formula in double";
+  return result;
+}
 
 }  // namespace fovea

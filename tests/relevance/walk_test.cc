@@ -8,10 +8,9 @@
 
 #include "engine/backend/registry.h"
 #include "engine/backend/transfer.h"
-#include "engine/core/json_fields.h"
-#include "engine/graph/net_json.h"
 #include "engine/relevance/places.h"
 #include "engine/relevance/walk_run.h"
+#include "tests/relevance/small_net.h"
 #include "tests/support/random_tensor.h"
 
 namespace fovea {
@@ -75,27 +74,6 @@ class WatchedDevice final : public Device {
   bool recorded_ = false;
 };
 
-// Fan-out, concat, groups, LRN, both poolings, ReLUs in place.
-Graph small_net() {
-  return build_graph(json_net(Json::parse(R"({"name": "small",
-    "input": {"name": "data", "shape": [3, 8, 8]}, "layers": [
-    {"name": "conv1", "type": "convolution", "outputs": 16, "kernel": 3, "pad": 1},
-    {"name": "relu1", "type": "relu"},
-    {"name": "norm1", "type": "lrn", "size": 3, "alpha": 0.5, "beta": 0.75},
-    {"name": "pool1", "type": "pooling", "kernel": 2, "stride": 2},
-    {"name": "left", "type": "convolution", "bottom": "pool1", "outputs": 16, "kernel": 1},
-    {"name": "relu_left", "type": "relu"},
-    {"name": "right", "type": "convolution", "bottom": "pool1", "outputs": 32, "kernel": 3,
-     "pad": 1, "groups": 2},
-    {"name": "relu_right", "type": "relu"},
-    {"name": "both", "type": "concat", "bottom": ["left", "right"]},
-    {"name": "pool2", "type": "pooling", "mode": "average", "kernel": 2, "stride": 2},
-    {"name": "fc3", "type": "inner_product", "outputs": 12},
-    {"name": "relu3", "type": "relu"},
-    {"name": "fc4", "type": "inner_product", "outputs": 5}]})"),
-                              {.batch = 2}, "small"));
-}
-
 // A walk through small_net() with random weights, on the emulated device, watched.
 class WatchedWalk {
  public:
@@ -151,7 +129,7 @@ class WatchedWalk {
   WatchedDevice device{open_device("emulated")};
 
  private:
-  Graph full_ = small_net();
+  Graph full_ = small_net(true, true);
   AnalyzerOptions options_;
   InputBounds bounds_;
   std::optional<Executor> executor_;
@@ -269,7 +247,7 @@ TEST_F(WholeWalk, SeesNewWeights) {
 }
 
 TEST_F(WholeWalk, KeepsChosenChannels) {
-  const int node = small_net().find_node("right");
+  const int node = small_net(true, true).find_node("right");
   WatchedWalk whole("z-plus"), some("z-plus", "fc4", {{.node = node, .channels = {1, 20}}});
   whole.run(whole.scores());
   expect_as_by_steps(some, some.scores());
