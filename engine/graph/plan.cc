@@ -173,14 +173,13 @@ class Planner {
   }
 
   // Calls join(tensor, the tensor it is concatenated into, offset there, producer) for what its
-  // producer might write into its slice of a concatenated tensor: whole blocks of channels with a
-  // memory of their own. Relevance wants every tensor by itself.
+  // producer might write into its slice of a concatenated tensor: what has a memory of its own.
+  // Relevance wants every tensor by itself.
   template <class Join>
   void for_each_slice(Join&& join) {
     if (!options_.join_in_place || options_.keep_all) return;
     for (const PlannedStep& step : plan_.steps) {
-      if (!step.op || !step.op->joins_slices() || !is_blocked(planned(step.tops[0]).layout))
-        continue;
+      if (!step.op || !step.op->joins_slices()) continue;
       std::int64_t offset = 0;
       for (const int bottom : step.bottoms) {
         const PlannedTensor& t = planned(bottom);
@@ -188,21 +187,24 @@ class Planner {
         if (producer.step && producer.step->op && !producer.step->op->is_alias() &&
             !producer.step->op->joins_slices())
           join(bottom, step.tops[0], offset, producer);
-        offset += storage_count(t.shape, t.layout) / t.shape.n();
+        offset += t.layout == Layout::kChannelsLast ? t.shape.c() : image_size(t);
       }
     }
   }
-  std::int64_t pitch_in(int whole) {
-    const PlannedTensor& t = planned(whole);
+  static std::int64_t image_size(const PlannedTensor& t) {
     return storage_count(t.shape, t.layout) / t.shape.n();
+  }
+  // A slice of the channels of a single image is like any other tensor, unless channels come last.
+  static bool is_contiguous(const PlannedTensor& slice) {
+    return slice.shape.n() == 1 && slice.layout != Layout::kChannelsLast;
   }
 
   void join_values() {
     for_each_slice([&](int slice, int whole, std::int64_t offset, const Producer& producer) {
       PlannedTensor& t = planned(slice);
-      if (t.shape.n() > 1 && !producer.step->op->take_value_slice(producer.top)) return;
+      if (!is_contiguous(t) && !producer.step->op->take_value_slice(producer.top)) return;
       t.is_slice = true, t.storage = planned(whole).storage, t.offset = offset;
-      t.pitch = t.shape.n() > 1 ? pitch_in(whole) : 0;
+      t.pitch = is_contiguous(t) ? 0 : image_size(planned(whole));
       shown_elsewhere_[static_cast<std::size_t>(slice)] = true;
       shown_elsewhere_[static_cast<std::size_t>(whole)] = true;
     });
@@ -218,9 +220,9 @@ class Planner {
       PlannedTensor& t = planned(slice);
       if (t.grad_storage < 0 || planned(whole).grad_storage < 0) return;
       if (users[static_cast<std::size_t>(t.grad_storage)] > 1) return;
-      if (t.shape.n() > 1 && !producer.step->op->take_gradient_slice(producer.top)) return;
+      if (!is_contiguous(t) && !producer.step->op->take_gradient_slice(producer.top)) return;
       t.grad_storage = planned(whole).grad_storage, t.grad_offset = offset;
-      t.grad_pitch = t.shape.n() > 1 ? pitch_in(whole) : 0;
+      t.grad_pitch = is_contiguous(t) ? 0 : image_size(planned(whole));
     });
   }
 

@@ -128,7 +128,7 @@ class ConcatOp final : public Op {
   [[nodiscard]] bool backward_reads_bottoms() const override { return false; }
   [[nodiscard]] bool backward_reads_tops() const override { return false; }
 
-  [[nodiscard]] bool joins_slices() const override { return true; }
+  [[nodiscard]] bool joins_slices() const override { return is_blocked(layout_); }
 
   void forward(std::uint64_t) override {
     for_each_piece(

@@ -1,8 +1,8 @@
 // Concat along images or channels, and split (fan-out), forward and backward.
 //
 //   concat: channels-last, every bottom is a band of columns of its top: rows N H W (1 along the
-//   images), columns C_i; one launch a bottom, 4 values a thread (1 where bands are no multiples of
-//   4), 8 bytes a value
+//   images), columns C_i; one launch a bottom that is not there already, 4 values a thread (1 where
+//   bands are no multiples of 4), 8 bytes a value
 //   split: the tops are the bottom's memory; dx = sum of the tops' gradients in their order, up to
 //   kMost of them in one launch, 4 (tops + 1) bytes a value
 //   Caffe concat_layer.cu, split_layer.cu
@@ -29,9 +29,14 @@ __global__ void copy_columns(int rows, Divisor vectors, int from_pitch, int to_p
 class ConcatOp final : public DeviceOp {
  public:
   explicit ConcatOp(const OpProblem& problem)
-      : DeviceOp(problem), axis_(std::get<ConcatParams>(problem.params).axis) {}
+      : DeviceOp(problem), axis_(std::get<ConcatParams>(problem.params).axis) {
+    (void)index32(problem.tops[0].count());  // what is written into a slice of it relies on this
+  }
   [[nodiscard]] bool backward_reads_bottoms() const override { return false; }
   [[nodiscard]] bool backward_reads_tops() const override { return false; }
+  [[nodiscard]] bool joins_slices() const override {
+    return axis_ == 1 && top_layout(0) == Layout::kChannelsLast;
+  }
 
   void forward(std::uint64_t) override {
     for_each_band([&](std::size_t i, std::int64_t offset, std::int64_t own, std::int64_t whole) {
@@ -64,6 +69,7 @@ class ConcatOp final : public DeviceOp {
   }
   void copy(std::int64_t columns, std::int64_t from_pitch, std::int64_t to_pitch, const float* from,
             float* to, const Shape& shape, std::int64_t offset) const {
+    if (from == to) return;
     const int rows = index32(axis_ == 0 ? 1 : shape.count() / shape.c());
     const bool wide =
         columns % 4 == 0 && from_pitch % 4 == 0 && to_pitch % 4 == 0 && offset % 4 == 0;

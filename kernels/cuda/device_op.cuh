@@ -34,6 +34,10 @@ inline dim3 blocks_for(std::int64_t count, std::int64_t per_block) {
 inline Layout device_layout(const Shape& shape) {
   return shape.rank() == 4 ? Layout::kChannelsLast : Layout::kPlain;
 }
+// Elements from pixel to pixel of an NHWC tensor, which may be a slice of a wider one.
+inline std::int32_t pixel_pitch(const OpTensor& t) {
+  return index32(t.image_pitch() / (t.shape.h() * t.shape.w()));
+}
 inline std::int64_t floats(const OpTensor& t) { return storage_count(t.shape, t.layout); }
 
 // Bottoms and tops channels-last where they are images.

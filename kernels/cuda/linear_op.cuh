@@ -9,11 +9,6 @@
 
 namespace fovea::FOVEA_TARGET {
 
-// Elements from pixel to pixel of an NHWC tensor, which may be a slice of a wider one.
-inline std::int32_t pixel_pitch(const OpTensor& t) {
-  return index32(t.image_pitch() / (t.shape.h() * t.shape.w()));
-}
-
 class LinearBase : public DeviceOp {
  public:
   explicit LinearBase(const OpProblem& problem)
@@ -44,6 +39,8 @@ class LinearBase : public DeviceOp {
     }
   }
   [[nodiscard]] bool backward_reads_tops() const override { return relu_; }
+  bool take_value_slice(std::size_t) override { return true; }
+  bool take_gradient_slice(std::size_t) override { return true; }
 
  protected:
   [[nodiscard]] std::int32_t all_outputs() const { return geometry_.groups * geometry_.outputs; }

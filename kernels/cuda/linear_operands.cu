@@ -51,8 +51,7 @@ template <class T>
 void start(Stream stream, const OperandShape& s, const float* from, T* to) {
   const std::int64_t count = std::int64_t{s.blocks} * s.to_lines * (s.to_channels / 4);
   index32(count * 4);
-  const bool vector = s.channels == s.to_channels && s.pitch % 4 == 0 &&
-                      reinterpret_cast<std::uintptr_t>(from) % 16 == 0;
+  const bool vector = s.channels == s.to_channels && s.pitch % 4 == 0 && aligned16(from);
   launch<round_values<T>>(blocks_for(count, kThreads), dim3(kThreads), 0, stream, index32(count),
                           Divisor(s.to_channels / 4), Divisor(s.to_lines), s, vector, from, to);
 }

@@ -14,8 +14,6 @@ namespace fovea::FOVEA_TARGET {
 
 constexpr int kMostClasses = 16;  // of pixels: strides up to 4
 
-inline bool aligned16(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
-
 inline GemmOutput dense_output(float* data, std::int32_t rows, std::int32_t columns,
                                std::int32_t pitch, std::int32_t group) {
   GemmOutput out{};

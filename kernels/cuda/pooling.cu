@@ -19,6 +19,7 @@ constexpr int kThreads = 256;
 
 struct Geometry {
   int images, height, width, channels, rows, columns;  // N H W C P Q
+  int top_pitch;  // values of y, dy from pixel to pixel: a slice of a wider tensor has more than C
   int kernel[2], stride[2], pad[2];
   Divisor vectors, row_length, plane;  // of the indices of forward's or backward's threads
 };
@@ -65,11 +66,10 @@ __global__ void max_forward(Geometry g, const float* x, float* y, Index* winners
       }
     }
   }
-  const std::int64_t to =
-      static_cast<std::int64_t>((at.n * g.rows + at.row) * g.columns + at.column) * g.channels +
-      at.channel;
-  store_channels<kWidth>(y + to, best);
+  const int pixel = (at.n * g.rows + at.row) * g.columns + at.column;
+  store_channels<kWidth>(y + pixel * g.top_pitch + at.channel, best);
   if (winners) {
+    const int to = pixel * g.channels + at.channel;
     for (int i = 0; i < kWidth; ++i) winners[to + i] = static_cast<Index>(winner[i]);
   }
 }
@@ -83,14 +83,14 @@ __global__ void backward_gather(Geometry g, const float* dy, const Index* winner
   const Window q = covering(at.column, g.kernel[1], g.stride[1], g.pad[1], g.columns);
   Channels<kWidth> sum{};
   for (int row = p.begin; row < p.end; ++row) {
+#pragma unroll 2  // more would hold more addresses than registers that leave room for five blocks
     for (int column = q.begin; column < q.end; ++column) {
-      const std::int64_t from =
-          static_cast<std::int64_t>((at.n * g.rows + row) * g.columns + column) * g.channels +
-          at.channel;
-      const auto above = load_channels<kWidth>(dy + from);
+      const int pixel = (at.n * g.rows + row) * g.columns + column;
+      const auto above = load_channels<kWidth>(dy + pixel * g.top_pitch + at.channel);
       if constexpr (kMax) {
         const int tap = (at.row - (row * g.stride[0] - g.pad[0])) * g.kernel[1] + at.column -
                         (column * g.stride[1] - g.pad[1]);
+        const int from = pixel * g.channels + at.channel;
         for (int i = 0; i < kWidth; ++i)
           sum.value[i] += static_cast<int>(winners[from + i]) == tap ? above.value[i] : 0.0F;
       } else {
@@ -125,10 +125,8 @@ __global__ void average_forward(Geometry g, const float* x, float* y) {
       static_cast<float>(padded_length(at.row, g.kernel[0], g.stride[0], g.pad[0], g.height) *
                          padded_length(at.column, g.kernel[1], g.stride[1], g.pad[1], g.width));
   for (int i = 0; i < kWidth; ++i) sum.value[i] /= divisor;
-  const std::int64_t to =
-      static_cast<std::int64_t>((at.n * g.rows + at.row) * g.columns + at.column) * g.channels +
-      at.channel;
-  store_channels<kWidth>(y + to, sum);
+  const int pixel = (at.n * g.rows + at.row) * g.columns + at.column;
+  store_channels<kWidth>(y + pixel * g.top_pitch + at.channel, sum);
 }
 
 class PoolingOp final : public DeviceOp {
@@ -140,16 +138,19 @@ class PoolingOp final : public DeviceOp {
         top_count_(problem.tops[0].count()) {}
   [[nodiscard]] bool backward_reads_bottoms() const override { return false; }
   [[nodiscard]] bool backward_reads_tops() const override { return false; }
+  bool take_value_slice(std::size_t) override { return true; }
+  bool take_gradient_slice(std::size_t) override { return true; }
   [[nodiscard]] std::size_t state_bytes() const override {
     return keeps_winners_ ? static_cast<std::size_t>(top_count_) * (narrow() ? 1 : 2) : 0;
   }
 
   void forward(std::uint64_t) override {
-    dispatch(binding_.tops[0].shape, [&](auto width, auto index, const Geometry& g, dim3 grid) {
+    const OpTensor& top = binding_.tops[0];
+    dispatch(top.shape, top, [&](auto width, auto index, const Geometry& g, dim3 grid) {
       constexpr int kWidth = decltype(width)::value;
       using Index = decltype(index);
       const float* x = binding_.bottoms[0].data;
-      float* y = binding_.tops[0].data;
+      float* y = top.data;
       if (p_.mode == PoolingMode::kMax) {
         launch<max_forward<kWidth, Index>>(grid, kThreads, 0, stream_, g, x, y, winners<Index>());
       } else {
@@ -160,18 +161,20 @@ class PoolingOp final : public DeviceOp {
   void backward(std::uint64_t) override {
     float* dx = binding_.bottom_grads[0].data;
     if (!dx) return;
-    dispatch(binding_.bottoms[0].shape, [&](auto width, auto index, const Geometry& g, dim3 grid) {
-      constexpr int kWidth = decltype(width)::value;
-      using Index = decltype(index);
-      const float* dy = binding_.top_grads[0].data;
-      if (p_.mode == PoolingMode::kMax) {
-        launch<backward_gather<kWidth, Index, true>>(grid, kThreads, 0, stream_, g, dy,
-                                                     winners<Index>(), dx);
-      } else {
-        launch<backward_gather<kWidth, Index, false>>(grid, kThreads, 0, stream_, g, dy,
-                                                      winners<Index>(), dx);
-      }
-    });
+    const OpTensor& top = binding_.top_grads[0];
+    dispatch(binding_.bottoms[0].shape, top,
+             [&](auto width, auto index, const Geometry& g, dim3 grid) {
+               constexpr int kWidth = decltype(width)::value;
+               using Index = decltype(index);
+               const float* dy = top.data;
+               if (p_.mode == PoolingMode::kMax) {
+                 launch<backward_gather<kWidth, Index, true>>(grid, kThreads, 0, stream_, g, dy,
+                                                              winners<Index>(), dx);
+               } else {
+                 launch<backward_gather<kWidth, Index, false>>(grid, kThreads, 0, stream_, g, dy,
+                                                               winners<Index>(), dx);
+               }
+             });
   }
 
  private:
@@ -181,11 +184,12 @@ class PoolingOp final : public DeviceOp {
     return keeps_winners_ ? reinterpret_cast<Index*>(binding_.state) : nullptr;
   }
 
-  // body(width, Index{}, geometry, grid) with threads over `out`.
+  // body(width, Index{}, geometry, grid) with threads over `out`; `top`: y or dy.
   template <class Body>
-  void dispatch(const Shape& out, Body&& body) const {
+  void dispatch(const Shape& out, const OpTensor& top, Body&& body) const {
     const Shape &x = binding_.bottoms[0].shape, &y = binding_.tops[0].shape;
-    const bool wide = x.c() % 4 == 0;
+    const std::int32_t pitch = pixel_pitch(top);
+    const bool wide = x.c() % 4 == 0 && pitch % 4 == 0 && aligned16(top.data);
     const std::int64_t vectors = wide ? x.c() / 4 : x.c();
     Geometry g{index32(x.n()),
                index32(x.h()),
@@ -193,6 +197,7 @@ class PoolingOp final : public DeviceOp {
                index32(x.c()),
                index32(y.h()),
                index32(y.w()),
+               pitch,
                {},
                {},
                {},

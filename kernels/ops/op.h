@@ -51,8 +51,9 @@ struct OpTensor {
   float* data = nullptr;
   Shape shape;
   Layout layout = Layout::kPlain;
-  // Floats from one image to the next in a slice of the channels of a larger tensor; 0 = images lie
-  // one behind the other. Only operations that took the slice (Op::take_value_slice) meet one.
+  // Floats from one image to the next in a slice of the channels of a larger tensor, where pixels of
+  // a channels-last one lie pitch / (H W) apart; 0 = images lie one behind the other. Only operations
+  // that took the slice (Op::take_value_slice) meet one.
   std::int64_t pitch = 0;
 
   // Floats of one image, and from one image to the next.
@@ -100,11 +101,11 @@ class Op {
   [[nodiscard]] virtual bool is_alias() const { return false; }
   // Asked once per top, before scratch_bytes() and bind(): yes = the op will write that top's value
   // (read its gradient) in a slice of the channels of a larger tensor, for which it may prepare
-  // itself. Single images need not ask: a slice of one is like any other tensor.
+  // itself. Single images ask only where channels come last: else a slice is like any other tensor.
   [[nodiscard]] virtual bool take_value_slice(std::size_t /*top*/) { return false; }
   [[nodiscard]] virtual bool take_gradient_slice(std::size_t /*top*/) { return false; }
-  // Bottoms lie side by side in top 0, gradients likewise, and one that is already bound to its
-  // slice there costs nothing (concat).
+  // Bottoms lie side by side in top 0 along the channels, gradients likewise, and one that is
+  // already bound to its slice there costs nothing (concat).
   [[nodiscard]] virtual bool joins_slices() const { return false; }
 
   virtual void bind(const OpBinding& binding) { binding_ = binding; }

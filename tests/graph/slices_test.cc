@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "engine/backend/registry.h"
 #include "engine/core/json_fields.h"
 #include "engine/graph/executor.h"
 #include "engine/graph/net_json.h"
@@ -42,8 +43,9 @@ struct Outcome {
   std::vector<std::string> joined;  // labels of the steps that write into slices
 };
 
-Outcome run(const Graph& graph, bool training, bool join) {
-  Executor executor(graph, {.training = training, .keep = {}, .seed = 3, .join_in_place = join});
+Outcome run(const Graph& graph, const std::string& device, bool training, bool join) {
+  Executor executor(graph,
+                    {.device = device, .training = training, .seed = 3, .join_in_place = join});
   fill_params(executor, 5);
   for (const int id : executor.graph().inputs) {
     const TensorInfo& input = executor.graph().tensors[static_cast<std::size_t>(id)];
@@ -68,8 +70,10 @@ Outcome run(const Graph& graph, bool training, bool join) {
 }
 
 // Runs both plans; returns the labels of the steps that write into slices.
-std::vector<std::string> expect_same_bits(const Graph& graph, bool training) {
-  const Outcome joined = run(graph, training, true), copied = run(graph, training, false);
+std::vector<std::string> expect_same_bits(const Graph& graph, bool training,
+                                          const std::string& device = "cpu") {
+  const Outcome joined = run(graph, device, training, true),
+                copied = run(graph, device, training, false);
   EXPECT_TRUE(copied.joined.empty());
   EXPECT_EQ(joined.blobs, copied.blobs);
   EXPECT_EQ(joined.gradients, copied.gradients);
@@ -152,6 +156,20 @@ TEST(Slices, GoogLeNetIsTheSameBitForBit) {
   }
 }
 
+// Channels-last, a slice is a band of columns: of any width, and of one image, too.
+TEST(Slices, OnADeviceAreBandsOfColumns) {
+  if (const std::string reason = missing_device("emulated"); !reason.empty())
+    GTEST_SKIP() << reason;
+  const Labels all{"one+one_relu", "three+three_relu", "five", "pool"};
+  for (const int branch : {16, 13}) {
+    for (const std::int64_t batch : {1, 2}) {
+      const Graph graph = build_graph(module_net(branch, "", batch));
+      EXPECT_EQ(expect_same_bits(graph, true, "emulated"), all) << branch;
+      EXPECT_EQ(expect_same_bits(graph, false, "emulated"), all) << branch;
+    }
+  }
+}
+
 TEST(Slices, AreReadableAsBlobs) {
   const Graph graph = build_graph(module_net(16, "", 3));
   const auto values = [&](const ExecutorOptions& options) {
@@ -163,6 +181,9 @@ TEST(Slices, AreReadableAsBlobs) {
     return executor.blob("five").values;
   };
   EXPECT_EQ(values({.keep = {"five"}}), values({.keep_all = true}));
+  if (!missing_device("emulated").empty()) return;
+  EXPECT_EQ(values({.device = "emulated", .keep = {"five"}}),
+            values({.device = "emulated", .keep_all = true}));
 }
 
 }  // namespace

@@ -1,9 +1,13 @@
 // 16-byte accesses to global memory.
 #pragma once
 
+#include <cstdint>
+
 #include "kernels/cuda/device/target.cuh"
 
 namespace fovea::FOVEA_TARGET {
+
+inline bool aligned16(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
 
 // p is a multiple of 16 bytes.
 __device__ __forceinline__ float4 load4(const float* p) {
