@@ -29,7 +29,7 @@ struct ShowArguments {
 std::map<int, std::string> implementations_by_node(const Executor& executor) {
   std::map<int, std::string> result;
   for (const StepInfo& step : executor.steps()) {
-    if (step.node >= 0) result[step.node] = step.implementation + " " + step.layout;
+    for (const int node : step.nodes) result[node] = step.implementation + " " + step.layout;
   }
   return result;
 }

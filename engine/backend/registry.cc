@@ -219,4 +219,17 @@ ChosenOp create_op(std::string_view device, const OpProblem& problem, EngineChoi
   throw Error(str("no implementation on device ", device, ": ", reasons));
 }
 
+std::optional<ChosenOp> create_siblings(std::string_view device, const OpProblem& problem,
+                                        EngineChoice engine) {
+  if (engine == EngineChoice::kLibrary || engine == EngineChoice::kAuto) return std::nullopt;
+  const bool own_kernels = device == "emulated" || is_a(device, "cuda");
+  if (!own_kernels) return std::nullopt;
+  const Target& target = device == "emulated" ? emulated_target() : cuda_target();
+  for (const Implementation* candidate : target.siblings) {
+    if (candidate->supports(problem).empty())
+      return ChosenOp{candidate->create(problem), candidate->name};
+  }
+  return std::nullopt;
+}
+
 }  // namespace fovea

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -69,5 +70,11 @@ struct ChosenOp {
 // reason when none does.
 [[nodiscard]] ChosenOp create_op(std::string_view device, const OpProblem& problem,
                                  EngineChoice engine = EngineChoice::kOrdered);
+
+// Siblings (kernels/ops/siblings.h) as one operation; nothing where the device has none for the
+// problem, and for engines that compare convolutions one by one with a library's.
+[[nodiscard]] std::optional<ChosenOp> create_siblings(std::string_view device,
+                                                      const OpProblem& problem,
+                                                      EngineChoice engine = EngineChoice::kOrdered);
 
 }  // namespace fovea

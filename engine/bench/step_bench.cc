@@ -45,14 +45,14 @@ class StepBench {
     timing.step = step.label, timing.op = "reorder", timing.pass = pass;
     timing.implementation = step.implementation;
     timing.bytes = forward ? step.forward_bytes : step.backward_bytes;
-    if (step.node >= 0) {
+    for (const int index : step.nodes) {
       const Graph& graph = executor_.graph();
-      const Node& node = graph.nodes[static_cast<std::size_t>(step.node)];
+      const Node& node = graph.nodes[static_cast<std::size_t>(index)];
       const bool data = graph.tensors[static_cast<std::size_t>(node.bottoms[0])].producer >= 0;
       timing.op = op_type_name(node.op);
-      timing.problem = problem_of(graph, node);
+      timing.problem += (timing.problem.empty() ? "" : " & ") + problem_of(graph, node);
       timing.data = data;
-      timing.flop =
+      timing.flop +=
           2 * static_cast<double>(multiply_accumulates(graph, node)) * (forward || !data ? 1 : 2);
     }
     if (options_.found) options_.found(timing);

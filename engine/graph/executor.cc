@@ -68,13 +68,20 @@ struct Executor::Impl {
   }
 
   void collect_params() {
-    std::size_t floats = 0;
+    std::map<const ParamInfo*, std::pair<const Op*, std::size_t>> owners;  // and their slots
     for (const PlannedStep& step : plan.steps) {
-      if (step.node < 0) continue;
-      const Node& node = graph.nodes[static_cast<std::size_t>(step.node)];
-      for (std::size_t slot = 0; slot < node.params.size(); ++slot) {
-        const auto count = static_cast<std::size_t>(step.op->param_storage(slot));
-        param_table.push_back({&node.params[slot], step.op.get(), slot, floats, count});
+      std::size_t slot = 0;
+      for (const int index : step.nodes) {
+        for (const ParamInfo& param : graph.nodes[static_cast<std::size_t>(index)].params)
+          owners[&param] = {step.op.get(), slot++};
+      }
+    }
+    std::size_t floats = 0;
+    for (const Node& node : graph.nodes) {
+      for (const ParamInfo& param : node.params) {
+        const auto [op, slot] = owners.at(&param);
+        const auto count = static_cast<std::size_t>(op->param_storage(slot));
+        param_table.push_back({&param, op, slot, floats, count});
         floats += aligned(count * sizeof(float)) / sizeof(float);
       }
     }
@@ -177,7 +184,7 @@ std::vector<StepInfo> Executor::steps() const {
   for (const PlannedStep& step : impl_->plan.steps) {
     const PlannedTensor& top = impl_->plan.tensors[static_cast<std::size_t>(step.tops[0])];
     list.push_back(
-        {.node = step.node,
+        {.nodes = step.nodes,
          .label = step.label,
          .implementation = std::string(step.implementation),
          .layout = std::string(layout_name(top.layout)),
@@ -263,7 +270,7 @@ void Executor::keep_inputs() { impl_->inputs_kept = true; }
 
 void Executor::share_batch(int node, const BatchShare& share) {
   for (const PlannedStep& step : impl_->plan.steps) {
-    if (step.node != node || !step.op) continue;
+    if (std::ranges::count(step.nodes, node) == 0) continue;
     auto* op = dynamic_cast<SharesBatch*>(step.op.get());
     require(
         op != nullptr, "layer ", step.label, ": ", step.implementation,

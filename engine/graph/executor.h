@@ -27,6 +27,7 @@ struct ExecutorOptions {
   Precision precision = Precision::kFp32;
   EngineChoice engine = EngineChoice::kOrdered;
   bool join_in_place = true;  // concatenated tensors are written where they end up, if possible
+  bool join_siblings = true;  // 1x1 convolutions of one tensor run as one, if the device can
   // The caller writes the inputs in the device's memory (raw()), in the layout that the plan has
   // for them: their readers' where that is plain or channels-last. forward() uploads none.
   bool device_inputs = false;
@@ -34,10 +35,10 @@ struct ExecutorOptions {
 
 // What the planner decided for one step, for `net show`, `bench` and tests.
 struct StepInfo {
-  int node = -1;                         // of the graph; -1 = a change of layout
-  std::string label, implementation;     // "conv1+relu1", "onednn:convolution"
-  std::string layout;                    // of top 0
-  bool joined = false;                   // top 0 is written into its place in a concatenated tensor
+  std::vector<int> nodes;             // of the graph; none = a change of layout, several = siblings
+  std::string label, implementation;  // "conv1+relu1", "onednn:convolution"
+  std::string layout;                 // of top 0
+  bool joined = false;                // top 0 is written into its place in a concatenated tensor
   bool alias = false, backward = false;  // does nothing; has a backward pass
   // Of everything that a pass needs, each once: values, parameters, gradients, state.
   double forward_bytes = 0, backward_bytes = 0;

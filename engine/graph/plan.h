@@ -27,8 +27,8 @@ struct PlannedTensor {
 };
 
 struct PlannedStep {
-  std::string label;       // "conv1", "conv1+relu1", "norm1 -> nchw"
-  int node = -1;           // of the graph; -1 = a change of layout
+  std::string label;       // "conv1", "conv1+relu1", "1x1 & 3x3_reduce", "norm1 -> nchw"
+  std::vector<int> nodes;  // of the graph; none = a change of layout, several = siblings
   std::unique_ptr<Op> op;  // null for a change of layout
   std::string_view implementation;
   std::vector<int> bottoms, tops;  // planned tensors

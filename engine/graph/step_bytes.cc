@@ -11,9 +11,10 @@ double bytes_of(const Plan& plan, int id) {
 }
 double param_bytes(const Graph& graph, const PlannedStep& step) {
   double bytes = 0;
-  if (step.node < 0) return 0;
-  for (const ParamInfo& param : graph.nodes[static_cast<std::size_t>(step.node)].params)
-    bytes += static_cast<double>(param.shape.count()) * sizeof(float);
+  for (const int node : step.nodes) {
+    for (const ParamInfo& param : graph.nodes[static_cast<std::size_t>(node)].params)
+      bytes += static_cast<double>(param.shape.count()) * sizeof(float);
+  }
   return bytes;
 }
 }  // namespace

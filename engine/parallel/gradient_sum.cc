@@ -12,15 +12,26 @@ std::vector<std::vector<std::size_t>> params_of_steps(const Executor& executor) 
   const std::vector<StepInfo> steps = executor.steps();
   std::vector<std::vector<std::size_t>> params(steps.size());
   for (std::size_t s = 0; s < steps.size(); ++s) {
-    if (steps[s].node < 0) continue;
-    for (const ParamInfo& info :
-         executor.graph().nodes[static_cast<std::size_t>(steps[s].node)].params) {
-      for (std::size_t k = 0; k < executor.param_count(); ++k) {
-        if (&executor.param_info(k) == &info) params[s].push_back(k);
+    for (const int node : steps[s].nodes) {
+      for (const ParamInfo& info : executor.graph().nodes[static_cast<std::size_t>(node)].params) {
+        for (std::size_t k = 0; k < executor.param_count(); ++k) {
+          if (&executor.param_info(k) == &info) params[s].push_back(k);
+        }
       }
     }
   }
   return params;
+}
+
+// As ranges of neighbours, ascending. Siblings have others' parameters between theirs.
+std::vector<ParamRange> ranges_of(std::vector<std::size_t> params) {
+  std::ranges::sort(params);
+  std::vector<ParamRange> ranges;
+  for (const std::size_t k : params) {
+    if (ranges.empty() || ranges.back().end != k) ranges.push_back({k, k});
+    ++ranges.back().end;
+  }
+  return ranges;
 }
 
 // A run of neighbouring gradients; `low` and `high` are parameters.
@@ -74,13 +85,16 @@ std::vector<GradientBucket> gradient_buckets(Executor& executor, std::size_t buc
 std::vector<GradientPart> gradient_parts(Executor& executor, std::size_t bucket_floats) {
   const auto params = params_of_steps(executor);
   std::vector<GradientPart> parts;
-  std::size_t end_step = params.size(), end_param = executor.param_count();
+  std::size_t end_step = params.size();
   const auto close = [&](std::size_t step) {
-    GradientPart part{.first_step = step, .end_step = end_step, .buckets = {}};
-    part.first_param = part.end_param = end_param;
-    for (std::size_t s = step; s < end_step; ++s) part.first_param -= params[s].size();
-    end_step = step, end_param = part.first_param;
-    parts.push_back(std::move(part));
+    std::vector<std::size_t> of_part;
+    for (std::size_t s = step; s < end_step; ++s)
+      of_part.insert(of_part.end(), params[s].begin(), params[s].end());
+    parts.push_back({.first_step = step,
+                     .end_step = end_step,
+                     .params = ranges_of(std::move(of_part)),
+                     .buckets = {}});
+    end_step = step;
   };
   for (GradientBucket& bucket : gradient_buckets(executor, bucket_floats)) {
     if (bucket.step < end_step) close(bucket.step);

@@ -26,11 +26,16 @@ struct GradientBucket {
 [[nodiscard]] std::vector<GradientBucket> gradient_buckets(Executor& executor,
                                                            std::size_t bucket_floats);
 
+// Parameters [first, end).
+struct ParamRange {
+  std::size_t first = 0, end = 0;
+};
+
 // A part of a backward pass: steps [first_step, end_step) of the executor, backwards, which have
-// the parameters [first_param, end_param); then `buckets` are whole.
+// the parameters `params`, ascending; then `buckets` are whole.
 struct GradientPart {
   std::size_t first_step = 0, end_step = 0;
-  std::size_t first_param = 0, end_param = 0;
+  std::vector<ParamRange> params;
   std::vector<GradientBucket> buckets;
 };
 

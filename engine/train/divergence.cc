@@ -26,10 +26,13 @@ std::string where_not_finite(Executor& executor, std::uint64_t iteration) {
   const std::vector<StepInfo> steps = executor.steps();
   for (std::size_t s = 0; s < steps.size(); ++s) {
     executor.forward_step(s, iteration);
-    if (steps[s].node < 0) continue;
-    for (const int top : graph.nodes[static_cast<std::size_t>(steps[s].node)].tops) {
-      if (!all_finite(executor.tensor(top).values))
-        return str("the output of layer ", steps[s].label, " is not finite");
+    for (const int index : steps[s].nodes) {
+      const Node& node = graph.nodes[static_cast<std::size_t>(index)];
+      for (const int top : node.tops) {
+        if (!all_finite(executor.tensor(top).values))
+          return str("the output of layer ", steps[s].nodes.size() > 1 ? node.name : steps[s].label,
+                     " is not finite");
+      }
     }
   }
   return "the sum of the losses is not finite";

@@ -123,14 +123,16 @@ void Solver::backward(std::int64_t sub_batch, std::uint64_t key) {
   const bool several = params_.iter_size > 1, first = sub_batch == 0;
   if (!shared_ || sub_batch + 1 < params_.iter_size) {
     executor_.backward(key);
-    if (several) accumulate(0, executor_.param_count(), first);
+    if (several) accumulate({0, executor_.param_count()}, first);
     return;
   }
   GradientSum& sum = shared_->gradients();
   sum.begin(several ? accumulated_.data() : executor_.packed_grad(0).data());
   for (const GradientPart& part : sum.parts()) {
     executor_.backward_part(part.first_step, part.end_step, key);
-    if (several) accumulate(part.first_param, part.end_param, first);
+    for (const ParamRange& params : part.params) {
+      if (several) accumulate(params, first);
+    }
     sum.part_done();
   }
 }
@@ -157,10 +159,11 @@ std::vector<SgdBlob> Solver::blobs() {
   return list;
 }
 
-// Of the parameters [from, to); frozen ones have no gradient.
-void Solver::accumulate(std::size_t from, std::size_t to, bool first) {
-  if (kernels_) return kernels_->accumulate(first, blobs_before_[from], blobs_before_[to]);
-  for (std::size_t k = from; k < to; ++k) {
+// Frozen parameters have no gradient.
+void Solver::accumulate(const ParamRange& params, bool first) {
+  if (kernels_)
+    return kernels_->accumulate(first, blobs_before_[params.first], blobs_before_[params.end]);
+  for (std::size_t k = params.first; k < params.end; ++k) {
     if (executor_.param_info(k).lr_mult == 0) continue;
     const std::span<const float> gradient = executor_.packed_grad(k);
     const std::span<float> sum = accumulated(k);

@@ -11,6 +11,7 @@
 #include "engine/core/fields.h"
 #include "engine/graph/executor.h"
 #include "engine/graph/prototxt.h"
+#include "engine/parallel/gradient_sum.h"
 #include "kernels/ops/device.h"
 #include "kernels/ops/sgd_kernels.h"
 
@@ -93,7 +94,7 @@ class Solver {
 
  private:
   void backward(std::int64_t sub_batch, std::uint64_t key);
-  void accumulate(std::size_t from, std::size_t to, bool first);
+  void accumulate(const ParamRange& params, bool first);
   [[nodiscard]] std::span<float> accumulated(std::size_t k) const;
   [[nodiscard]] float clip_factor() const;
   void update();

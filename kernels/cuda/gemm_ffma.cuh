@@ -168,7 +168,8 @@ struct FfmaLoop {
 };
 
 // Writes four neighbouring columns of one row.
-__device__ __forceinline__ void write_four(const GemmOutput& out, float* data, int at, int column,
+template <class Output>
+__device__ __forceinline__ void write_four(const Output& out, float* data, int at, int column,
                                            const float (&d)[4]) {
   if (out.vector && column + 4 <= out.columns) {
     store4(data + at + column, make_float4(d[0], d[1], d[2], d[3]));
@@ -179,14 +180,14 @@ __device__ __forceinline__ void write_four(const GemmOutput& out, float* data, i
   }
 }
 
-template <class Tile, class A, class B, int kClasses>
+template <class Tile, class A, class B, int kClasses, class Output>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
-    gemm_ffma(const __grid_constant__ GemmProblem<A, B, kClasses> p) {
+    gemm_ffma(const __grid_constant__ GemmProblem<A, B, kClasses, Output> p) {
   FOVEA_SHARED(float, shared_a, 2, 1, Tile::kDepth, Tile::kM + Tile::kPad);
   FOVEA_SHARED(float, shared_b, 2, 1, Tile::kDepth, Tile::kN + Tile::kPad);
   using Loop = FfmaLoop<Tile, A, B, PlainProduct>;
   const GemmPlace at = gemm_place<Tile>(p);
-  const GemmOutput& out = p.out[at.which];
+  const Output& out = p.out[at.which];
   if (at.row0 >= out.rows) return;  // classes differ in size
   typename Loop::Sums sums{};
   Loop::run(p.a[at.which], p.a[at.which].data + at.group * p.a_group, p.b[at.which],
@@ -200,17 +201,27 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   for (int i = 0; i < Tile::kThreadM; ++i) {
     const int row = at.row0 + Tile::row(ty, i);
     if (row >= out.rows) continue;
-    const int to = partial ? row * out.columns : out.place(row);
+    int to = row * out.columns;
+    if constexpr (!kInParts<Output>) {
+      if (!partial) to = out.place(row);
+    }
 #pragma unroll
     for (int j = 0; j < Tile::kThreadN; j += 4) {
       const int column = at.column0 + Tile::column(tx, j);
       float d[4];
 #pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const float sum = sums[0][i][j + e];
-        d[e] = partial || column + e >= out.columns
-                   ? sum
-                   : out.finish(sum, at.group * p.bias_group + column + e);
+      for (int e = 0; e < 4; ++e) d[e] = sums[0][i][j + e];
+      if constexpr (kInParts<Output>) {
+        if (!partial) {
+          out.write(row, column, d);
+          continue;
+        }
+      } else {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          if (!partial && column + e < out.columns)
+            d[e] = out.finish(d[e], at.group * p.bias_group + column + e);
+        }
       }
       write_four(out, data, to, column, d);
     }

@@ -188,15 +188,15 @@ struct MmaLoop {
   }
 };
 
-template <class Tile, class A, class B, int kClasses>
+template <class Tile, class A, class B, int kClasses, class Output>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
-    gemm_mma(const __grid_constant__ GemmProblem<A, B, kClasses> p) {
+    gemm_mma(const __grid_constant__ GemmProblem<A, B, kClasses, Output> p) {
   FOVEA_DYNAMIC_SHARED(memory);
   using Loop = MmaLoop<Tile, A, B>;
   const auto words =
       shared_span<std::uint32_t>(memory, 0, std::int64_t{Tile::kStages} * Loop::kStageWords);
   const GemmPlace at = gemm_place<Tile>(p);
-  const GemmOutput& out = p.out[at.which];
+  const Output& out = p.out[at.which];
   if (at.row0 >= out.rows) return;  // classes differ in size
   typename Loop::Sums sums{};
   Loop::run(p.a[at.which], p.a[at.which].data + at.group * p.a_group, p.b[at.which],
@@ -210,15 +210,25 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   for (int i = 0; i < 2 * Tile::kTall; ++i) {
     const int row = row0 + i * 8;
     if (row >= out.rows) continue;
-    const int to = partial ? row * out.columns : out.place(row);
+    int to = row * out.columns;
+    if constexpr (!kInParts<Output>) {
+      if (!partial) to = out.place(row);
+    }
 #pragma unroll
     for (int j = 0; j < Tile::kWide; ++j) {
       const int column = column0 + j * 8;
       float d[2] = {sums[i / 2][j][i % 2 * 2], sums[i / 2][j][i % 2 * 2 + 1]};
+      if constexpr (kInParts<Output>) {
+        if (!partial) {
+          out.write(row, column, d);
+          continue;
+        }
+      } else {
 #pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        if (!partial && column + e < out.columns)
-          d[e] = out.finish(d[e], at.group * p.bias_group + column + e);
+        for (int e = 0; e < 2; ++e) {
+          if (!partial && column + e < out.columns)
+            d[e] = out.finish(d[e], at.group * p.bias_group + column + e);
+        }
       }
       if (out.vector && column + 2 <= out.columns) {
         *reinterpret_cast<float2*>(data + to + column) = make_float2(d[0], d[1]);

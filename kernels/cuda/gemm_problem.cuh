@@ -10,11 +10,11 @@ namespace fovea::FOVEA_TARGET {
 // data of a strided convolution), each for every group of channels.
 //   grid: x = tiles, columns of tiles innermost, so that a few rows of A stay in L2;
 //         y = group; z = class * splits + split
-template <class A, class B, int kClasses>
+template <class A, class B, int kClasses, class Output = GemmOutput>
 struct GemmProblem {
   typename A::Params a[kClasses];
   typename B::Params b[kClasses];
-  GemmOutput out[kClasses];
+  Output out[kClasses];
   std::int32_t classes, splits, column_tiles;
   std::int32_t a_group, b_group, out_group, bias_group;  // elements from group to group
 };
@@ -23,8 +23,8 @@ struct GemmProblem {
 struct GemmPlace {
   std::int32_t group, which, split, row0, column0, k0, blocks;
 };
-template <class Tile, class A, class B, int kClasses>
-__device__ __forceinline__ GemmPlace gemm_place(const GemmProblem<A, B, kClasses>& p) {
+template <class Tile, class A, class B, int kClasses, class Output>
+__device__ __forceinline__ GemmPlace gemm_place(const GemmProblem<A, B, kClasses, Output>& p) {
   const int z = static_cast<int>(blockIdx.z), x = static_cast<int>(blockIdx.x);
   GemmPlace at{};
   at.group = static_cast<int>(blockIdx.y);
@@ -40,10 +40,10 @@ __device__ __forceinline__ GemmPlace gemm_place(const GemmProblem<A, B, kClasses
 }
 
 // Where a block writes: its group's part of the result, or of its share's partial sums.
-template <class A, class B, int kClasses>
-__device__ __forceinline__ float* gemm_destination(const GemmProblem<A, B, kClasses>& p,
+template <class A, class B, int kClasses, class Output>
+__device__ __forceinline__ float* gemm_destination(const GemmProblem<A, B, kClasses, Output>& p,
                                                    const GemmPlace& at) {
-  const GemmOutput& out = p.out[at.which];
+  const Output& out = p.out[at.which];
   if (p.splits == 1) return out.data + at.group * p.out_group;
   const std::int64_t matrix =
       static_cast<std::int64_t>(at.split) * static_cast<std::int32_t>(gridDim.y) + at.group;

@@ -6,7 +6,8 @@
 namespace fovea::FOVEA_TARGET {
 
 extern const Implementation kFirstLayerBf16, kFirstLayerTf32, kLinearBf16, kLinearTf32, kLinear,
-    kPooling, kLrn, kRelu, kDropout, kConcat, kSplit, kSoftmax, kSoftmaxLoss, kAccuracy;
+    kPooling, kLrn, kRelu, kDropout, kConcat, kSplit, kSoftmax, kSoftmaxLoss, kAccuracy,
+    kSiblingsBf16, kSiblingsTf32, kSiblings;
 
 extern const LibrarySupport kLibrarySupport;
 
@@ -22,6 +23,7 @@ Target target() {
   return {.implementations = {&kFirstLayerBf16, &kLinearBf16, &kFirstLayerTf32, &kLinearTf32,
                               &kLinear, &kPooling, &kLrn, &kRelu, &kDropout, &kConcat, &kSplit,
                               &kSoftmax, &kSoftmaxLoss, &kAccuracy},
+          .siblings = {&kSiblingsBf16, &kSiblingsTf32, &kSiblings},
           .device_count = device_count,
           .open = open_device,
           .unit = unit_of,

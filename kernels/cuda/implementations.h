@@ -18,6 +18,7 @@ namespace fovea {
 // A target that this build may have: its implementations, best first, and its devices.
 struct Target {
   std::vector<const Implementation*> implementations;  // empty: not in this build
+  std::vector<const Implementation*> siblings;         // for kernels/ops/siblings.h, best first
   // GPUs of this machine; 0 where there is none, or no driver. Opens nothing.
   int (*device_count)() = nullptr;
   // Device `index`; Error when there is none.

@@ -18,28 +18,41 @@ GemmPlan plan_ffma_backward_weights(const LinearGeometry& g) {
 
 namespace {
 
-template <int kVectorA, int kVectorB>
-void backward(Stream stream, const LinearGeometry& g, const GemmPlan& plan, const float* dy,
-              const float* x, float* dw, float* partials) {
+// run(the product whose result goes to dw).
+template <int kVectorA, int kVectorB, class Run>
+void product(const LinearGeometry& g, const float* dy, const float* x, float* dw, Run&& run) {
   using A = MatrixColumns<float, kVectorA>;
   if (g.plain()) {
     auto p = backward_weights_problem<A, MatrixColumns<float, kVectorB>>(g, dy, x, dw);
-    run_ffma(stream, plan, p, g.groups, partials);
+    run(p);
   } else {
     auto p = backward_weights_problem<A, WindowColumns<float, kVectorB>>(g, dy, x, dw);
-    run_ffma(stream, plan, p, g.groups, partials);
+    run(p);
   }
+}
+
+template <class Run>
+void with_widest_loads(const LinearGeometry& g, const float* dy, const float* x, float* dw,
+                       Run&& run) {
+  const bool a = g.kg % 4 == 0 && g.y_pitch % 4 == 0 && aligned16(dy);
+  const bool b = g.cg % 4 == 0 && g.x_pitch % 4 == 0 && aligned16(x);
+  if (a && b) return product<4, 4>(g, dy, x, dw, run);
+  a ? product<4, 1>(g, dy, x, dw, run) : product<1, 1>(g, dy, x, dw, run);
 }
 
 }  // namespace
 
 void ffma_backward_weights(Stream stream, const LinearGeometry& g, const GemmPlan& plan,
                            const float* dy, const float* x, float* dw, float* partials) {
-  const bool a = g.kg % 4 == 0 && g.y_pitch % 4 == 0 && aligned16(dy);
-  const bool b = g.cg % 4 == 0 && g.x_pitch % 4 == 0 && aligned16(x);
-  (a && b ? backward<4, 4>
-   : a    ? backward<4, 1>
-          : backward<1, 1>)(stream, g, plan, dy, x, dw, partials);
+  with_widest_loads(g, dy, x, dw, [&](auto& p) { run_ffma(stream, plan, p, g.groups, partials); });
+}
+
+void ffma_backward_weights_shares(Stream stream, const LinearGeometry& g, const GemmPlan& plan,
+                                  const float* dy, const float* x, float* partials) {
+  with_widest_loads(g, dy, x, partials, [&](auto& p) {
+    p.splits = plan.splits;
+    start_ffma_tile(stream, plan.tile, p, g.groups);
+  });
 }
 
 }  // namespace fovea::FOVEA_TARGET

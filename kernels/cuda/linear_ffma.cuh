@@ -26,5 +26,8 @@ void ffma_backward_data(Stream stream, const LinearGeometry& g, const GemmPlan& 
                         float* partials);
 void ffma_backward_weights(Stream stream, const LinearGeometry& g, const GemmPlan& plan,
                            const float* dy, const float* x, float* dw, float* partials);
+// The shares of k alone, plan.splits matrices, for the caller to add up.
+void ffma_backward_weights_shares(Stream stream, const LinearGeometry& g, const GemmPlan& plan,
+                                  const float* dy, const float* x, float* partials);
 
 }  // namespace fovea::FOVEA_TARGET

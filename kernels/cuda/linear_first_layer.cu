@@ -22,7 +22,7 @@ constexpr std::int32_t kPixel = 4;  // values of a pixel in memory
 template <class Format>
 class FirstLayerOp final : public LinearMmaBase<Format> {
   using Base = LinearMmaBase<Format>;
-  using Base::binding_, Base::geometry_, Base::partials, Base::pitch_of, Base::stream_,
+  using Base::binding_, Base::geometry_, Base::pitch_of, Base::scratch_, Base::stream_,
       Base::training_;
 
  public:
@@ -36,8 +36,8 @@ class FirstLayerOp final : public LinearMmaBase<Format> {
       sums = std::max({sums, weights_.splits * rows_.filter_count(),
                        gradient_partials(rows_.pixels(), rows_.outputs)});
     }
-    Base::place_scratch(std::int64_t{image_rows()} * rows_.w * kPixel, rows_.filter_count(),
-                        training_ ? Base::y_count() : 0, sums);
+    scratch_.place(std::int64_t{image_rows()} * rows_.w * kPixel, rows_.filter_count(),
+                   training_ ? Base::y_count() : 0, sums);
   }
 
   void forward(std::uint64_t) override {
@@ -45,21 +45,21 @@ class FirstLayerOp final : public LinearMmaBase<Format> {
     round_operand(stream_,
                   {rows_.outputs * rows_.r, geometry_.s, geometry_.channels,
                    geometry_.s * geometry_.channels, rows_.cg / kPixel, kPixel},
-                  binding_.params[0], Base::w_operand());
-    mma_forward<Format>(stream_, rows_, forward_, Base::x_operand(), Base::w_operand(),
-                        Base::top_output(), partials());
+                  binding_.params[0], scratch_.w());
+    mma_forward<Format>(stream_, rows_, forward_, scratch_.x(), scratch_.w(), Base::top_output(),
+                        scratch_.partials());
   }
 
   void backward(std::uint64_t) override {
     const OpTensor& dy = binding_.top_grads[0];
-    Base::finish_gradient(partials());
+    Base::finish_gradient(scratch_.partials());
     float* dw = binding_.param_grads[0];
     if (!dw) return;
     Base::round_channels(rows_.pixels(), rows_.outputs, pitch_of(dy), rows_.outputs, dy.data,
-                         Base::dy_operand());
+                         scratch_.dy());
     round_x();
     mma_backward_weights<Format>(
-        stream_, rows_, weights_, Base::dy_operand(), Base::x_operand(), dw, partials(),
+        stream_, rows_, weights_, scratch_.dy(), scratch_.x(), dw, scratch_.partials(),
         {rows_.cg, geometry_.s * geometry_.channels, kPixel, geometry_.channels});
   }
 
@@ -82,7 +82,7 @@ class FirstLayerOp final : public LinearMmaBase<Format> {
     round_operand(stream_,
                   {image_rows(), geometry_.w, geometry_.channels, geometry_.w * geometry_.channels,
                    rows_.w, kPixel, geometry_.pad[1]},
-                  x.data, Base::x_operand());
+                  x.data, scratch_.x());
   }
 
   LinearGeometry rows_;

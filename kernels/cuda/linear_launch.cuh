@@ -17,15 +17,16 @@ dim3 gemm_grid(const Problem& p, std::int32_t groups, std::int32_t tile_m) {
               static_cast<unsigned>(std::max(p.classes, 1) * p.splits));
 }
 
-template <class Tile, class A, class B, int kClasses>
-void start_ffma(Stream stream, GemmProblem<A, B, kClasses>& p, std::int32_t groups) {
+template <class Tile, class A, class B, int kClasses, class Output>
+void start_ffma(Stream stream, GemmProblem<A, B, kClasses, Output>& p, std::int32_t groups) {
   p.column_tiles = (p.out[0].columns + Tile::kN - 1) / Tile::kN;
-  launch<gemm_ffma<Tile, A, B, kClasses>>(gemm_grid(p, groups, Tile::kM), dim3(Tile::kThreads), 0,
-                                          stream, p);
+  launch<gemm_ffma<Tile, A, B, kClasses, Output>>(gemm_grid(p, groups, Tile::kM),
+                                                  dim3(Tile::kThreads), 0, stream, p);
 }
 
-template <class A, class B, int kClasses>
-void start_ffma_tile(Stream stream, int tile, GemmProblem<A, B, kClasses>& p, std::int32_t groups) {
+template <class A, class B, int kClasses, class Output>
+void start_ffma_tile(Stream stream, int tile, GemmProblem<A, B, kClasses, Output>& p,
+                     std::int32_t groups) {
   switch (tile) {
     case 0:
       if constexpr (kClasses == 1)
@@ -52,8 +53,9 @@ void run_shares(Stream stream, const GemmPlan& plan, GemmProblem<A, B, 1>& p, st
   }
   start(p);
   if (plan.splits > 1)
-    reduce_partials(stream, partials, out.columns, plan.splits, groups, out, p.out_group,
-                    p.bias_group, padding);
+    reduce_partials(stream,
+                    {partials, plan.splits, out.columns, out.columns, out.rows * out.columns},
+                    groups, out, p.out_group, p.bias_group, padding);
 }
 
 template <class A, class B>

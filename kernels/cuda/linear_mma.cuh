@@ -29,5 +29,10 @@ template <class Format>
 void mma_backward_weights(Stream stream, const LinearGeometry& g, const GemmPlan& plan,
                           const typename Format::Element* dy, const typename Format::Element* x,
                           float* dw, float* partials, const ColumnPadding& padding);
+// The shares of k alone, plan.splits matrices of all that lies in memory, for the caller to add up.
+template <class Format>
+void mma_backward_weights_shares(Stream stream, const LinearGeometry& g, const GemmPlan& plan,
+                                 const typename Format::Element* dy,
+                                 const typename Format::Element* x, float* partials);
 
 }  // namespace fovea::FOVEA_TARGET

@@ -17,15 +17,17 @@ struct MmaOperands {
   using Filters = FilterColumns<T, kPerPiece>;
 };
 
-template <class Tile, class A, class B, int kClasses>
-void start_mma(Stream stream, GemmProblem<A, B, kClasses>& p, std::int32_t groups) {
+template <class Tile, class A, class B, int kClasses, class Output>
+void start_mma(Stream stream, GemmProblem<A, B, kClasses, Output>& p, std::int32_t groups) {
   p.column_tiles = (p.out[0].columns + Tile::kN - 1) / Tile::kN;
-  launch<gemm_mma<Tile, A, B, kClasses>>(gemm_grid(p, groups, Tile::kM), dim3(Tile::kThreads),
-                                         MmaLoop<Tile, A, B>::kSharedBytes, stream, p);
+  launch<gemm_mma<Tile, A, B, kClasses, Output>>(gemm_grid(p, groups, Tile::kM),
+                                                 dim3(Tile::kThreads),
+                                                 MmaLoop<Tile, A, B>::kSharedBytes, stream, p);
 }
 
-template <class Format, class A, class B, int kClasses>
-void start_mma_tile(Stream stream, int tile, GemmProblem<A, B, kClasses>& p, std::int32_t groups) {
+template <class Format, class A, class B, int kClasses, class Output>
+void start_mma_tile(Stream stream, int tile, GemmProblem<A, B, kClasses, Output>& p,
+                    std::int32_t groups) {
   switch (tile) {
     case 0:
       return start_mma<MmaTile<Format, 128, 128, 64, 64, 3, 2>>(stream, p, groups);

@@ -12,8 +12,8 @@ namespace {
 template <class Format>
 class LinearMmaOp final : public LinearMmaBase<Format> {
   using Base = LinearMmaBase<Format>;
-  using Base::all_outputs, Base::binding_, Base::geometry_, Base::partial_sums, Base::partials,
-      Base::pitch_of, Base::round_channels, Base::stream_, Base::training_, Base::x_pixels;
+  using Base::all_outputs, Base::binding_, Base::geometry_, Base::partial_sums, Base::pitch_of,
+      Base::round_channels, Base::scratch_, Base::stream_, Base::training_, Base::x_pixels;
 
  public:
   explicit LinearMmaOp(const OpProblem& problem) : Base(problem), padded_(geometry_) {
@@ -33,33 +33,33 @@ class LinearMmaOp final : public LinearMmaBase<Format> {
                        gradient_partials(padded_.pixels(), all_outputs())});
     }
     const std::int64_t dy = std::int64_t{padded_.pixels()} * padded_.y_pitch;
-    Base::place_scratch(std::int64_t{x_pixels()} * padded_.x_pitch, padded_.filter_count(),
-                        training_ ? dy : 0, sums);
+    scratch_.place(std::int64_t{x_pixels()} * padded_.x_pitch, padded_.filter_count(),
+                   training_ ? dy : 0, sums);
   }
 
   void forward(std::uint64_t) override {
     round_x();
     round_w();
-    mma_forward<Format>(stream_, padded_, forward_, Base::x_operand(), Base::w_operand(),
-                        Base::top_output(), partials());
+    mma_forward<Format>(stream_, padded_, forward_, scratch_.x(), scratch_.w(), Base::top_output(),
+                        scratch_.partials());
   }
 
   void backward(std::uint64_t) override {
     const OpTensor &dy = binding_.top_grads[0], &dx = binding_.bottom_grads[0];
     float* dw = binding_.param_grads[0];
-    Base::finish_gradient(partials());
+    Base::finish_gradient(scratch_.partials());
     if (!dx.data && !dw) return;
     const std::int32_t pixels = padded_.pixels();
-    round_channels(pixels, padded_.outputs, pitch_of(dy), padded_.kg, dy.data, Base::dy_operand());
+    round_channels(pixels, padded_.outputs, pitch_of(dy), padded_.kg, dy.data, scratch_.dy());
     if (dx.data) {
       round_w();
-      mma_backward_data<Format>(stream_, padded_, data_, Base::dy_operand(), Base::w_operand(),
-                                dx.data, pitch_of(dx), partials());
+      mma_backward_data<Format>(stream_, padded_, data_, scratch_.dy(), scratch_.w(), dx.data,
+                                pitch_of(dx), scratch_.partials());
     }
     if (dw) {
       round_x();
-      mma_backward_weights<Format>(stream_, padded_, weights_, Base::dy_operand(),
-                                   Base::x_operand(), dw, partials(),
+      mma_backward_weights<Format>(stream_, padded_, weights_, scratch_.dy(), scratch_.x(), dw,
+                                   scratch_.partials(),
                                    {padded_.cg, padded_.channels, padded_.cg, padded_.channels});
     }
   }
@@ -67,15 +67,14 @@ class LinearMmaOp final : public LinearMmaBase<Format> {
  private:
   void round_x() const {
     const OpTensor& x = binding_.bottoms[0];
-    round_channels(x_pixels(), padded_.channels, pitch_of(x), padded_.cg, x.data,
-                   Base::x_operand());
+    round_channels(x_pixels(), padded_.channels, pitch_of(x), padded_.cg, x.data, scratch_.x());
   }
   void round_w() const {
     const std::int32_t lines = padded_.outputs * padded_.taps();
     round_operand(stream_,
                   {padded_.groups, lines, padded_.channels, lines * padded_.channels,
                    padded_.kg * padded_.taps(), padded_.cg},
-                  binding_.params[0], Base::w_operand());
+                  binding_.params[0], scratch_.w());
   }
 
   LinearGeometry padded_;

@@ -28,7 +28,7 @@ using OpParams = std::variant<ConvolutionParams, InnerProductParams, PoolingPara
                               ReluParams, DropoutParams, ConcatParams, SplitParams, SoftmaxParams,
                               SoftmaxLossParams, AccuracyParams>;
 
-// What an implementation is asked to do.
+// What an implementation is asked to do. A convolution with several tops: kernels/ops/siblings.h.
 struct OpProblem {
   OpParams params;
   std::vector<Shape> bottoms, tops;
@@ -51,9 +51,9 @@ struct OpTensor {
   float* data = nullptr;
   Shape shape;
   Layout layout = Layout::kPlain;
-  // Floats from one image to the next in a slice of the channels of a larger tensor, where pixels of
-  // a channels-last one lie pitch / (H W) apart; 0 = images lie one behind the other. Only operations
-  // that took the slice (Op::take_value_slice) meet one.
+  // Floats from one image to the next in a slice of the channels of a larger tensor, where pixels
+  // of a channels-last one lie pitch / (H W) apart; 0 = images lie one behind the other. Only
+  // operations that took the slice (Op::take_value_slice) meet one.
   std::int64_t pitch = 0;
 
   // Floats of one image, and from one image to the next.

@@ -25,8 +25,10 @@ class PlanOverride {
 
 inline const Implementation& emulated_implementation(std::string_view name) {
   static const Target target = emulated::target();
-  for (const Implementation* candidate : target.implementations) {
-    if (candidate->name == name) return *candidate;
+  for (const auto& list : {target.implementations, target.siblings}) {
+    for (const Implementation* candidate : list) {
+      if (candidate->name == name) return *candidate;
+    }
   }
   throw Error(str("no implementation ", name));
 }

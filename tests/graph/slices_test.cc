@@ -158,14 +158,15 @@ TEST(Slices, GoogLeNetIsTheSameBitForBit) {
 
 // Channels-last, a slice is a band of columns: of any width, and of one image, too.
 TEST(Slices, OnADeviceAreBandsOfColumns) {
-  if (const std::string reason = missing_device("emulated"); !reason.empty())
-    GTEST_SKIP() << reason;
   const Labels all{"one+one_relu", "three+three_relu", "five", "pool"};
-  for (const int branch : {16, 13}) {
-    for (const std::int64_t batch : {1, 2}) {
-      const Graph graph = build_graph(module_net(branch, "", batch));
-      EXPECT_EQ(expect_same_bits(graph, true, "emulated"), all) << branch;
-      EXPECT_EQ(expect_same_bits(graph, false, "emulated"), all) << branch;
+  for (const std::string device : {"emulated", "cuda"}) {
+    if (!missing_device(device).empty()) continue;
+    for (const int branch : {16, 13}) {
+      for (const std::int64_t batch : {1, 2}) {
+        const Graph graph = build_graph(module_net(branch, "", batch));
+        EXPECT_EQ(expect_same_bits(graph, true, device), all) << device << branch;
+        EXPECT_EQ(expect_same_bits(graph, false, device), all) << device << branch;
+      }
     }
   }
 }
