@@ -1,8 +1,6 @@
 #include "engine/backend/host_device.h"
 
 #include <cstdlib>
-#include <cstring>
-#include <new>
 
 #include "engine/core/buffer.h"
 #include "kernels/cpu/reorder.h"
@@ -16,12 +14,7 @@ class HostDevice final : public HeapDevice {
   [[nodiscard]] std::string name() const override { return "cpu"; }
   [[nodiscard]] bool host_memory() const override { return true; }
 
-  [[nodiscard]] void* allocate(std::size_t bytes) override {
-    void* data = std::aligned_alloc(kAlignment, aligned(bytes));
-    if (!data) throw std::bad_alloc();
-    std::memset(data, 0, aligned(bytes));
-    return data;
-  }
+  [[nodiscard]] void* allocate(std::size_t bytes) override { return allocate_zeros(bytes); }
   void release(void* data) noexcept override { std::free(data); }
   void reorder(const OpTensor& from, const OpTensor& to) override { fovea::reorder(from, to); }
 };

@@ -9,8 +9,10 @@
 #include "engine/check/distributed_relevance.h"
 #include "engine/check/other_relevance.h"
 #include "engine/check/relevance_check.h"
+#include "engine/check/siblings_check.h"
 #include "engine/core/pattern.h"
 #include "engine/core/random.h"
+#include "engine/graph/fusion.h"
 #include "engine/relevance/places.h"
 
 namespace fovea {
@@ -53,6 +55,7 @@ class Check {
                 : spreads_bias() ? distributed_rules_of_layer(graph_, index, options.rules).size()
                                  : rules_of_layer(graph_, index, options.rules).size();
     }
+    find_siblings();
     require(layers > 0, "wrong value for --layers: '", options.layers, "' matches no layer of net ",
             graph_.name);
     values_.resize(graph_.tensors.size());
@@ -66,6 +69,7 @@ class Check {
     for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
       if (chosen_[i] && has_backward(graph_.nodes[i])) backward(i);
     }
+    for (const std::vector<std::size_t>& nodes : siblings_) siblings(nodes);
     for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
       if (!chosen_[i]) continue;
       if (!is_linear(graph_.nodes[i].op)) {
@@ -88,6 +92,19 @@ class Check {
   }
   [[nodiscard]] bool is_label(int tensor) const {
     return graph_.tensors[static_cast<std::size_t>(tensor)].shape.rank() == 1;
+  }
+
+  // Of the layers chosen.
+  void find_siblings() {
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      if (!std::holds_alternative<SplitParams>(graph_.nodes[i].op)) continue;
+      const std::vector<int> found = sibling_convolutions(graph_, static_cast<int>(i));
+      const std::vector<std::size_t> nodes(found.begin(), found.end());
+      if (nodes.empty() || !std::ranges::all_of(nodes, [&](auto n) { return chosen_[n]; }))
+        continue;
+      siblings_.push_back(nodes);
+      ++count_;
+    }
   }
 
   // Pixels around a mean, and labels below every class count.
@@ -175,17 +192,47 @@ class Check {
     const LayerBounds bounds = layer_bounds(problem_of(i), inputs, first);
     for (std::size_t d = 1; d < devices_.size(); ++d) {
       const LayerOutputs other = run_on(devices_[d], i, inputs, true);
-      const auto compare_as = [&](const char* what, const std::vector<Tensor<float>>& actual,
-                                  const std::vector<Tensor<float>>& expected,
-                                  const std::vector<Tensor<float>>& bound) {
-        CheckLine line = line_of(i, what, d, other);
-        line.first_s = first.backward_s, line.seconds = other.backward_s;
-        add(actual, expected, bound, std::move(line));
-      };
-      if (std::ranges::any_of(first.bottom_grads, [](auto& t) { return t.shape.rank() > 0; }))
-        compare_as("backward data", other.bottom_grads, first.bottom_grads, bounds.bottom_grads);
-      if (!first.param_grads.empty())
-        compare_as("backward weights", other.param_grads, first.param_grads, bounds.param_grads);
+      add_backward(line_of(i, "", d, other), other, first, bounds);
+    }
+  }
+  void add_backward(CheckLine line, const LayerOutputs& other, const LayerOutputs& first,
+                    const LayerBounds& bounds) {
+    line.first_s = first.backward_s, line.seconds = other.backward_s;
+    if (std::ranges::any_of(first.bottom_grads, [](auto& t) { return t.shape.rank() > 0; })) {
+      line.what = "backward data";
+      add(other.bottom_grads, first.bottom_grads, bounds.bottom_grads, line);
+    }
+    if (!first.param_grads.empty()) {
+      line.what = "backward weights";
+      add(other.param_grads, first.param_grads, bounds.param_grads, std::move(line));
+    }
+  }
+
+  // As one operation on the devices that have it, beside one by one on the first.
+  void siblings(const std::vector<std::size_t>& nodes) {
+    std::vector<OpProblem> problems;
+    std::vector<LayerInputs> inputs;
+    std::vector<LayerOutputs> outputs;
+    std::string name;
+    progress(nodes[0]);
+    for (const std::size_t i : nodes) {
+      name += (name.empty() ? "" : " & ") + graph_.nodes[i].name;
+      problems.push_back(problem_of(i));
+      inputs.push_back(inputs_of(i));
+      inputs.back().top_grads = {gradient_at(graph_.nodes[i].tops[0])};
+      outputs.push_back(run_on(devices_[0], i, inputs.back(), true));
+    }
+    JoinedSiblings all = join_siblings(problems, inputs, outputs);
+    for (std::size_t d = 1; d < devices_.size(); ++d) {
+      if (!create_siblings(devices_[d].name, all.problem)) continue;
+      if (options_.disturb) options_.disturb(devices_[d].name, name, all.inputs);
+      const LayerOutputs other =
+          run_layer(devices_[d].name, *devices_[d].memory, all.problem, all.inputs, true);
+      CheckLine line = line_of(nodes[0], "forward", d, other);
+      line.layer = name, line.type = "siblings";
+      line.first_s = all.expected.forward_s, line.seconds = other.forward_s;
+      add(other.tops, all.expected.tops, all.bounds.tops, line);
+      add_backward(std::move(line), other, all.expected, all.bounds);
     }
   }
 
@@ -330,6 +377,7 @@ class Check {
   OpenDevice cpu_;
   std::vector<std::vector<Tensor<float>>> params_;  // per node
   std::vector<bool> chosen_;
+  std::vector<std::vector<std::size_t>> siblings_;
   std::size_t count_ = 0, done_ = 0;               // comparisons, of all devices at once
   std::vector<Tensor<float>> values_, gradients_;  // per tensor, as the first device made them
   std::vector<CheckLine> lines_;

@@ -29,12 +29,20 @@ OpTensor place(Device& device, const Shape& shape, Layout layout, Memory& memory
   return {memory.back().data(), t.shape, t.layout};
 }
 
+ChosenOp create(std::string_view device, const OpProblem& problem) {
+  if (!std::holds_alternative<ConvolutionParams>(problem.params) || problem.tops.size() == 1)
+    return create_op(device, problem);
+  std::optional<ChosenOp> siblings = create_siblings(device, problem);
+  expects(siblings.has_value(), "a device that runs siblings as one");
+  return std::move(*siblings);
+}
+
 class Layer {
  public:
   Layer(std::string_view device, Device& memory, const OpProblem& problem)
       : device_(memory),
         problem_(problem),
-        chosen_(create_op(device, problem)),
+        chosen_(create(device, problem)),
         counters_(memory, 1) {}
 
   void bind(const LayerInputs& inputs, bool backward) {

@@ -1,6 +1,8 @@
 // Owning, zeroed memory aligned for vector loads and oneDNN (64 bytes).
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -16,16 +18,28 @@ constexpr std::size_t aligned(std::size_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
+// `bytes` of zeros, for std::free(). Large blocks lie in pages of 2 MiB where the system gives such
+// to those who ask, which spares most searches for a page's place: weights and activations are
+// streamed.
+inline void* allocate_zeros(std::size_t bytes) {
+  constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  const bool large = bytes >= 4 * kHugePage;
+  const std::size_t unit = large ? kHugePage : kAlignment;
+  const std::size_t whole = (bytes + unit - 1) / unit * unit;
+  void* data = std::aligned_alloc(unit, whole);
+  if (!data) throw std::bad_alloc();
+  if (large) (void)madvise(data, whole, MADV_HUGEPAGE);
+  std::memset(data, 0, whole);
+  return data;
+}
+
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(std::size_t count) : count_(count) {
     if (count == 0) return;
-    const std::size_t bytes = aligned(count * sizeof(T));
-    data_.reset(static_cast<T*>(std::aligned_alloc(kAlignment, bytes)));
-    if (!data_) throw std::bad_alloc();
-    std::memset(data_.get(), 0, bytes);
+    data_.reset(static_cast<T*>(allocate_zeros(count * sizeof(T))));
   }
 
   [[nodiscard]] T* data() const { return data_.get(); }

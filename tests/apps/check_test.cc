@@ -102,6 +102,38 @@ TEST_F(Check, AWrongWeightShowsInItsLayerAlone) {
   }
 }
 
+// Of what a device runs as one, the layers are checked one by one and together.
+TEST_F(Check, SiblingsAreCheckedAsOneToo) {
+  if (const std::string reason = missing_device("emulated"); !reason.empty())
+    GTEST_SKIP() << reason;
+  write_file(folder_ / "net.json", R"({
+    "name": "Siblings", "input": {"name": "data", "shape": [4, 6, 5]},
+    "defaults": {"convolution": {"weight_filler": {"type": "xavier"}}},
+    "layers": [
+      {"name": "base", "type": "convolution", "outputs": 8, "kernel": 3},
+      {"name": "one", "type": "convolution", "bottom": "base", "outputs": 5, "kernel": 1},
+      {"name": "two", "type": "convolution", "bottom": "base", "outputs": 4, "kernel": 1},
+      {"name": "both", "type": "concat", "bottom": ["one", "two"]},
+      {"name": "scores", "type": "inner_product", "outputs": 3},
+      {"name": "loss", "type": "softmax_loss", "bottom": ["scores", "label"], "phase": "train"}
+    ]})");
+  CheckOptions options{.devices = {"cpu", "emulated"}, .rules = {"epsilon"}};
+  std::set<std::string> passes;
+  for (const CheckLine& line : lines(options)) {
+    EXPECT_TRUE(line.ok) << line.layer << ", " << line.what << ": " << line.error;
+    if (line.type == "siblings") passes.insert(line.layer + ", " + line.what);
+  }
+  EXPECT_EQ(passes, (std::set<std::string>{"one & two, forward", "one & two, backward data",
+                                           "one & two, backward weights"}));
+  options.disturb = [](const std::string&, const std::string& layer, LayerInputs& inputs) {
+    if (layer == "one & two") inputs.params[2].values[7] += 0.001F;
+  };
+  for (const CheckLine& line : lines(options)) {
+    const bool wrong = line.type == "siblings" && line.what != "backward weights";
+    EXPECT_EQ(line.ok, !wrong) << line.layer << ", " << line.what;
+  }
+}
+
 // Every layer has the rules that its kind has, and the tables that its place allows.
 TEST_F(Check, EveryLayerIsCheckedByAllItsRules) {
   std::map<std::string, std::set<std::string>> rules;
