@@ -108,7 +108,8 @@ TEST_F(Check, SiblingsAreCheckedAsOneToo) {
     GTEST_SKIP() << reason;
   write_file(folder_ / "net.json", R"({
     "name": "Siblings", "input": {"name": "data", "shape": [4, 6, 5]},
-    "defaults": {"convolution": {"weight_filler": {"type": "xavier"}}},
+    "defaults": {"convolution": {"weight_filler": {"type": "gaussian", "std": 0.05}},
+                 "inner_product": {"weight_filler": {"type": "gaussian", "std": 0.05}}},
     "layers": [
       {"name": "base", "type": "convolution", "outputs": 8, "kernel": 3},
       {"name": "one", "type": "convolution", "bottom": "base", "outputs": 5, "kernel": 1},
