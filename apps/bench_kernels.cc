@@ -93,6 +93,7 @@ std::vector<StepTiming> bench_engine(const Graph& graph, EngineChoice engine, bo
                                      const StepBenchOptions& options) {
   ExecutorOptions execution = resolve_execution();
   execution.training = train, execution.engine = engine;
+  execution.join_siblings = false;  // one by one, as other engines and programs time them
   Executor executor(graph, execution);
   fill_params(executor, common().seed);
   fill_bench_input(executor);

@@ -1,17 +1,16 @@
 #include "engine/check/check.h"
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 
 #include "engine/backend/registry.h"
 #include "engine/check/bounds.h"
 #include "engine/check/distributed_relevance.h"
+#include "engine/check/net_values.h"
 #include "engine/check/other_relevance.h"
 #include "engine/check/relevance_check.h"
 #include "engine/check/siblings_check.h"
 #include "engine/core/pattern.h"
-#include "engine/core/random.h"
 #include "engine/graph/fusion.h"
 #include "engine/relevance/places.h"
 
@@ -40,12 +39,10 @@ class Check {
       : options_(options),
         graph_(model.graph()),
         devices_(open_devices(options.devices)),
-        cpu_{"cpu", open_device("cpu")} {
-    std::size_t k = 0, layers = 0;
+        cpu_{"cpu", open_device("cpu")},
+        values_(model, options.seed) {
+    std::size_t layers = 0;
     for (const Node& node : graph_.nodes) {
-      params_.emplace_back();
-      for (std::size_t i = 0; i < node.params.size(); ++i, ++k)
-        params_.back().emplace_back(node.params[i].shape, model.param(k));
       const auto index = static_cast<int>(chosen_.size());
       chosen_.push_back(matches(options.layers, node.name));
       if (!chosen_.back()) continue;
@@ -58,9 +55,6 @@ class Check {
     find_siblings();
     require(layers > 0, "wrong value for --layers: '", options.layers, "' matches no layer of net ",
             graph_.name);
-    values_.resize(graph_.tensors.size());
-    gradients_.resize(graph_.tensors.size());
-    fill_inputs();
   }
 
   std::vector<CheckLine> run() {
@@ -87,12 +81,6 @@ class Check {
     return static_cast<std::size_t>(std::find(chosen_.rbegin(), chosen_.rend(), true).base() -
                                     chosen_.begin());
   }
-  [[nodiscard]] const Shape& shape_of(int tensor) const {
-    return graph_.tensors[static_cast<std::size_t>(tensor)].shape;
-  }
-  [[nodiscard]] bool is_label(int tensor) const {
-    return graph_.tensors[static_cast<std::size_t>(tensor)].shape.rank() == 1;
-  }
 
   // Of the layers chosen.
   void find_siblings() {
@@ -107,54 +95,9 @@ class Check {
     }
   }
 
-  // Pixels around a mean, and labels below every class count.
-  void fill_inputs() {
-    std::int64_t classes = std::numeric_limits<std::int32_t>::max();
-    for (const Node& node : graph_.nodes) {
-      if (is_loss(node) || !has_backward(node))
-        classes = std::min(classes, shape_of(node.bottoms[0]).c());
-    }
-    for (const int id : graph_.inputs) {
-      Tensor<float>& input = values_[static_cast<std::size_t>(id)];
-      input = Tensor<float>(shape_of(id));
-      const RandomKey key{options_.seed, RandomPurpose::kTest, static_cast<std::uint64_t>(id)};
-      for (std::size_t i = 0; i < input.values.size(); ++i)
-        input.values[i] =
-            is_label(id)
-                ? static_cast<float>(random_below(key, i, static_cast<std::uint32_t>(classes)))
-                : 256 * random_uniform(key, i) - 128;
-    }
-  }
-
-  [[nodiscard]] OpProblem problem_of(std::size_t i) const {
-    const Node& node = graph_.nodes[i];
-    OpProblem problem{.params = node.op,
-                      .bottoms = {},
-                      .tops = {},
-                      .bottom_layouts = {},
-                      .propagate = {},
-                      .training = true,
-                      .seed = options_.seed,
-                      .layer = i};
-    for (const int bottom : node.bottoms) {
-      problem.bottoms.push_back(shape_of(bottom));
-      problem.bottom_layouts.push_back(Layout::kPlain);
-      problem.propagate.push_back(graph_.tensors[static_cast<std::size_t>(bottom)].producer >= 0);
-    }
-    for (const int top : node.tops) problem.tops.push_back(shape_of(top));
-    return problem;
-  }
-
-  [[nodiscard]] LayerInputs inputs_of(std::size_t i) const {
-    LayerInputs inputs{.bottoms = {}, .params = params_[i], .top_grads = {}};
-    for (const int bottom : graph_.nodes[i].bottoms)
-      inputs.bottoms.push_back(values_[static_cast<std::size_t>(bottom)]);
-    return inputs;
-  }
-
   [[nodiscard]] LayerOutputs run_on(const OpenDevice& device, std::size_t i,
                                     const LayerInputs& inputs, bool backward) const {
-    const OpProblem problem = problem_of(i);
+    const OpProblem problem = values_.problem_of(i);
     if (!options_.disturb) return run_layer(device.name, *device.memory, problem, inputs, backward);
     LayerInputs disturbed = inputs;
     options_.disturb(device.name, graph_.nodes[i].name, disturbed);
@@ -162,15 +105,13 @@ class Check {
   }
 
   void forward(std::size_t i) {
-    const Node& node = graph_.nodes[i];
-    const LayerInputs inputs = inputs_of(i);
+    const LayerInputs inputs = values_.inputs_of(i);
     if (chosen_[i]) progress(i);
     const LayerOutputs first =
         run_on(chosen_[i] ? devices_[0] : cpu_, i, inputs, /*backward=*/false);
-    for (std::size_t k = 0; k < node.tops.size(); ++k)
-      values_[static_cast<std::size_t>(node.tops[k])] = first.tops[k];
+    values_.keep_values(i, first);
     if (!chosen_[i]) return;
-    const LayerBounds bounds = layer_bounds(problem_of(i), inputs, first);
+    const LayerBounds bounds = layer_bounds(values_.problem_of(i), inputs, first);
     for (std::size_t d = 1; d < devices_.size(); ++d) {
       const LayerOutputs other = run_on(devices_[d], i, inputs, false);
       CheckLine line = line_of(i, "forward", d, other);
@@ -181,15 +122,14 @@ class Check {
 
   void backward(std::size_t i) {
     const Node& node = graph_.nodes[i];
-    LayerInputs inputs = inputs_of(i);
+    LayerInputs inputs = values_.inputs_of(i);
     if (!is_loss(node)) {
-      for (const int top : node.tops) inputs.top_grads.push_back(gradient_at(top));
+      for (const int top : node.tops) inputs.top_grads.push_back(values_.gradient(top));
     }
     progress(i);
     const LayerOutputs first = run_on(devices_[0], i, inputs, true);
-    for (std::size_t k = 0; k < node.bottoms.size(); ++k)
-      gradients_[static_cast<std::size_t>(node.bottoms[k])] = first.bottom_grads[k];
-    const LayerBounds bounds = layer_bounds(problem_of(i), inputs, first);
+    values_.keep_gradients(i, first);
+    const LayerBounds bounds = layer_bounds(values_.problem_of(i), inputs, first);
     for (std::size_t d = 1; d < devices_.size(); ++d) {
       const LayerOutputs other = run_on(devices_[d], i, inputs, true);
       add_backward(line_of(i, "", d, other), other, first, bounds);
@@ -217,9 +157,9 @@ class Check {
     progress(nodes[0]);
     for (const std::size_t i : nodes) {
       name += (name.empty() ? "" : " & ") + graph_.nodes[i].name;
-      problems.push_back(problem_of(i));
-      inputs.push_back(inputs_of(i));
-      inputs.back().top_grads = {gradient_at(graph_.nodes[i].tops[0])};
+      problems.push_back(values_.problem_of(i));
+      inputs.push_back(values_.inputs_of(i));
+      inputs.back().top_grads = {values_.gradient(graph_.nodes[i].tops[0])};
       outputs.push_back(run_on(devices_[0], i, inputs.back(), true));
     }
     JoinedSiblings all = join_siblings(problems, inputs, outputs);
@@ -242,9 +182,9 @@ class Check {
     RelevanceCase problem{.node = &node,
                           .rule = {},
                           .bounds = {},
-                          .x = values_[bottom],
-                          .y = values_[static_cast<std::size_t>(node.tops[0])],
-                          .params = params_[i],
+                          .x = values_.value(node.bottoms[0]),
+                          .y = values_.value(node.tops[0]),
+                          .params = values_.params(i),
                           .r = {},
                           .bound = {}};
     const Shape& x = problem.x.shape;
@@ -294,9 +234,9 @@ class Check {
     const Node& node = graph_.nodes[i];
     DistributedCase problem{.node = &node,
                             .rule = {},
-                            .x = values_[static_cast<std::size_t>(node.bottoms[0])],
-                            .y = values_[static_cast<std::size_t>(node.tops[0])],
-                            .params = params_[i],
+                            .x = values_.value(node.bottoms[0]),
+                            .y = values_.value(node.tops[0]),
+                            .params = values_.params(i),
                             .r = {},
                             .bound = {}};
     for (const auto& [name, rule] :
@@ -319,9 +259,9 @@ class Check {
   void other_relevance(std::size_t i) {
     const Node& node = graph_.nodes[i];
     OtherCase problem{.node = &node,
-                      .problem = problem_of(i),
+                      .problem = values_.problem_of(i),
                       .rules = {},
-                      .values = inputs_of(i).bottoms,
+                      .values = values_.inputs_of(i).bottoms,
                       .r = {},
                       .bounds = {}};
     problem.problem.propagate.assign(node.bottoms.size(), true);
@@ -338,18 +278,6 @@ class Check {
         return run_relevance(of, device.name, *device.memory, line.seconds, line.implementation);
       });
     }
-  }
-
-  // What the layer above left, or, where it was not checked, random numbers.
-  [[nodiscard]] Tensor<float> gradient_at(int tensor) const {
-    const Tensor<float>& known = gradients_[static_cast<std::size_t>(tensor)];
-    if (known.shape == shape_of(tensor)) return known;
-    Tensor<float> random(shape_of(tensor));
-    const RandomKey key{options_.seed, RandomPurpose::kTest,
-                        1000000 + static_cast<std::uint64_t>(tensor)};
-    for (std::size_t i = 0; i < random.values.size(); ++i)
-      random.values[i] = 2 * random_uniform(key, i) - 1;
-    return random;
   }
 
   [[nodiscard]] CheckLine line_of(std::size_t i, const char* what, std::size_t device,
@@ -375,11 +303,10 @@ class Check {
   const Graph& graph_;
   std::vector<OpenDevice> devices_;
   OpenDevice cpu_;
-  std::vector<std::vector<Tensor<float>>> params_;  // per node
+  NetValues values_;  // as the first device made them
   std::vector<bool> chosen_;
   std::vector<std::vector<std::size_t>> siblings_;
-  std::size_t count_ = 0, done_ = 0;               // comparisons, of all devices at once
-  std::vector<Tensor<float>> values_, gradients_;  // per tensor, as the first device made them
+  std::size_t count_ = 0, done_ = 0;  // comparisons, of all devices at once
   std::vector<CheckLine> lines_;
 };
 

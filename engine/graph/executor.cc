@@ -35,6 +35,7 @@ struct Executor::Impl {
   DeviceBuffer<std::byte> arena;
   DeviceBuffer<float> params, grads;
   DeviceBuffer<StepCounters> counters;
+  StepCounters host_counters;  // here as long as a recording may read them
   std::vector<Tensor<float>> staged;  // inputs, where the device's memory is not the host's
   std::vector<Param> param_table;
   bool inputs_kept = false;
@@ -135,15 +136,15 @@ struct Executor::Impl {
   }
 
   // What the host has put into the inputs and what changes from step to step.
-  void upload() const {
+  void upload() {
     if (device->host_memory()) return;
     for (std::size_t i = 0; i < staged.size() && !inputs_kept; ++i) {
       const std::vector<float>& values = staged[i].values;
       device->upload(graph_value(graph.inputs[i]).data, values.data(),
                      values.size() * sizeof(float));
     }
-    const StepCounters now{.iteration = iteration};
-    device->upload(counters.data(), &now, sizeof now);
+    host_counters = {.iteration = iteration};
+    device->upload(counters.data(), &host_counters, sizeof host_counters);
   }
 
   void forward(const PlannedStep& step) const {
