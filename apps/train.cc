@@ -11,6 +11,7 @@
 #include "apps/folds.h"
 #include "apps/resolve.h"
 #include "apps/train_ranks.h"
+#include "apps/train_record.h"
 #include "apps/train_view.h"
 #include "data/feed.h"
 #include "data/mean.h"
@@ -20,7 +21,6 @@
 #include "engine/train/config.h"
 #include "engine/train/filler.h"
 #include "engine/train/trainer.h"
-#include "kernels/cpu/isa.h"
 
 namespace fovea::apps {
 namespace {
@@ -46,21 +46,6 @@ std::string scores_blob(const NetDefinition& net) {
   }
   throw Error(
       str("no loss in net ", net.name, ", expected a softmax_loss layer in the train phase"));
-}
-
-// What a snapshot carries besides weights: enough to run it with the right preprocessing.
-WeightFile model_of(const TrainConfig& config, const fs::path& net_file, const LabelColumn& column,
-                    Tensor<float> mean) {
-  Json parameters = config.parameters;
-  parameters["classes"] = column.classes.size();
-  WeightFile model;
-  model.metadata = {{"classes", Json(column.classes).dump()}, {"target", config.target},
-                    {"alignment", config.alignment},          {"crop", str(config.data.crop)},
-                    {"scale", str(config.data.scale)},        {"channel_order", "BGR"},
-                    {"net_parameters", parameters.dump()}};
-  if (net_file.extension() == ".json") model.metadata["net"] = read_json_file(net_file).dump();
-  model.tensors.emplace_back("__mean__", std::move(mean));
-  return model;
 }
 
 // The config with the class weights that it asks for.
@@ -115,38 +100,6 @@ void report_end(const TrainConfig& config, const TrainResult& result) {
   if (result.best_iteration >= 0)
     talk(str("best ", enum_name(config.evaluation.measure), " ", result.best_value,
              " at iteration ", result.best_iteration));
-}
-
-// What bit-equal results must agree in.
-Json computation_of(const Executor& executor, const ExecutorOptions& execution,
-                    const Communicator& ranks) {
-  // What was measured to be the fastest decides the bits: a resumed run must have the same.
-  std::string measured;
-  if (execution.engine == EngineChoice::kAuto) {
-    for (const StepInfo& step : executor.steps()) measured += step.implementation + " ";
-  }
-  return {{"device", common_device(execution.device, ranks)},
-          {"precision", common().precision},
-          {"engine", common().engine},
-          {"measured", measured},
-          {"threads", omp_get_max_threads()},
-          {"arithmetic", cpu::arithmetic_description()},
-          {"ranks", ranks.size()}};
-}
-
-// First line of log.jsonl.
-Json description_of(const Arguments& a, const TrainConfig& config, const View& view, int fold,
-                    const std::string& device, const Communicator& ranks) {
-  return {{"net", config.net},
-          {"view", view.name},
-          {"store", fs::path(a.store).filename().string()},
-          {"fold", fold},
-          {"seed", config.seed},
-          {"device", device},
-          {"precision", common().precision},
-          {"engine", common().engine},
-          {"threads", omp_get_max_threads()},
-          {"ranks", ranks.size()}};
 }
 
 // Makes the folder ready; returns the iteration that the run begins with. Rank 0's business.
@@ -228,7 +181,7 @@ bool train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
       .made_with = computation,
       .resume_anyway = common().force,
       .model = model_of(config, net_file, column, std::move(mean)),
-      .description = description_of(a, config, view, fold, device, ranks),
+      .description = description_of(config, a.store, view, fold, device, ranks),
       .scores = scores,
       .report = [&](const TrainProgress& p) { shown->report(p); },
       .tick = [&](std::int64_t iteration, double loss) { shown->tick(iteration, loss); },

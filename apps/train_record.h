@@ -1,0 +1,28 @@
+// What a training run writes down of itself.
+#pragma once
+
+#include <filesystem>
+
+#include "data/store.h"
+#include "engine/core/json.h"
+#include "engine/graph/executor.h"
+#include "engine/io/weights.h"
+#include "engine/parallel/communicator.h"
+#include "engine/train/config.h"
+
+namespace fovea::apps {
+
+// What a snapshot carries besides weights: enough to run it with the right preprocessing.
+[[nodiscard]] WeightFile model_of(const TrainConfig& config, const std::filesystem::path& net_file,
+                                  const LabelColumn& column, Tensor<float> mean);
+
+// What bit-equal results must agree in.
+[[nodiscard]] Json computation_of(const Executor& executor, const ExecutorOptions& execution,
+                                  const Communicator& ranks);
+
+// First line of log.jsonl.
+[[nodiscard]] Json description_of(const TrainConfig& config, const std::filesystem::path& store,
+                                  const View& view, int fold, const std::string& device,
+                                  const Communicator& ranks);
+
+}  // namespace fovea::apps
