@@ -24,10 +24,14 @@ struct Strand::Stack {
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED) throw std::bad_alloc();
     memory = static_cast<std::byte*>(mapped);
+    sanitizer::allow(memory, kBytes);  // may have been the stack of a thread that has ended
     ::mprotect(memory, page, PROT_NONE);
     usable = kBytes - number * 192 % page / 64 * 64;
   }
-  ~Stack() { ::munmap(memory, kBytes); }
+  ~Stack() {
+    sanitizer::allow(memory, kBytes);  // what the last frames left
+    ::munmap(memory, kBytes);
+  }
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
 };

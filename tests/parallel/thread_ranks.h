@@ -1,9 +1,9 @@
 // Ranks that are threads of this process: Communicator's own work without MPI.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
@@ -41,7 +41,7 @@ class Mailboxes {
     auto& box = boxes_[{from, to}];
     if (!changed_.wait_for(lock, patience, [&] { return !box.empty(); })) return false;
     expects(box.front().size() == bytes.size(), "messages of the size that is waited for");
-    std::memcpy(bytes.data(), box.front().data(), bytes.size());
+    std::ranges::copy(box.front(), bytes.begin());
     box.pop_front();
     return true;
   }
