@@ -15,9 +15,6 @@ inline constexpr std::array<GemmTile, 4> kFfmaTiles = {
 [[nodiscard]] GemmPlan plan_ffma_backward_data(const LinearGeometry& g);
 [[nodiscard]] GemmPlan plan_ffma_backward_weights(const LinearGeometry& g);
 
-// Floats that hold the partial sums of a plan; 0 without splits.
-[[nodiscard]] std::int64_t partial_count(const GemmPlan& plan, std::int64_t count);
-
 // `out` of `x` and the packed weights; `partials`: partial_count of y.
 void ffma_forward(Stream stream, const LinearGeometry& g, const GemmPlan& plan, const float* x,
                   const float* w, const GemmOutput& out, float* partials);

@@ -31,7 +31,7 @@ class FirstLayerOp final : public LinearMmaBase<Format> {
         rows_(rows_as_channels(geometry_)),
         forward_(plan_mma_forward(rows_)),
         weights_(plan_mma_backward_weights(rows_)) {
-    std::int64_t sums = Base::partial_sums(forward_, Base::y_count());
+    std::int64_t sums = partial_count(forward_, Base::y_count());
     if (training_) {
       sums = std::max({sums, weights_.splits * rows_.filter_count(),
                        gradient_partials(rows_.pixels(), rows_.outputs)});
@@ -67,7 +67,7 @@ class FirstLayerOp final : public LinearMmaBase<Format> {
   // Filter rows as channels, see above.
   static LinearGeometry rows_as_channels(const LinearGeometry& g) {
     LinearGeometry rows = g;
-    rows.cg = rows.channels = Base::whole_pieces(kPixel * g.s);
+    rows.cg = rows.channels = whole_pieces(kPixel * g.s, Base::kPiece);
     rows.s = 1, rows.pad[1] = 0;
     rows.w = (g.q - 1) * g.stride[1] + (rows.cg + kPixel - 1) / kPixel;
     rows.x_pitch = kPixel;

@@ -13,10 +13,6 @@ GemmPlan plan_ffma_forward(const LinearGeometry& g) {
   return plan_gemm(kFfmaTiles, rows, g.outputs, g.taps() * g.cg, g.groups, 16);
 }
 
-std::int64_t partial_count(const GemmPlan& plan, std::int64_t count) {
-  return plan.splits > 1 ? plan.splits * count : 0;
-}
-
 namespace {
 
 template <int kVector>

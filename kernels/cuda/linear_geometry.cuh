@@ -55,6 +55,16 @@ struct GemmPlan {
   std::int32_t splits = 1;
 };
 
+// Floats that hold the partial sums of a plan for `count` results; 0 without splits.
+[[nodiscard]] inline std::int64_t partial_count(const GemmPlan& plan, std::int64_t count) {
+  return plan.splits > 1 ? plan.splits * count : 0;
+}
+
+// `count` rounded up to whole pieces.
+[[nodiscard]] inline std::int32_t whole_pieces(std::int32_t count, std::int32_t piece) {
+  return (count + piece - 1) / piece * piece;
+}
+
 // The plan of least estimated time on 132 multiprocessors, a function of the shape alone: sums, and
 // therefore results, do not depend on where they are computed. `rows` per class.
 [[nodiscard]] GemmPlan plan_gemm(std::span<const GemmTile> tiles,

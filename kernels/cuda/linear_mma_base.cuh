@@ -22,13 +22,6 @@ class LinearMmaBase : public LinearBase {
   }
 
  protected:
-  static std::int32_t whole_pieces(std::int32_t count) {
-    return (count + kPiece - 1) / kPiece * kPiece;
-  }
-  static std::int64_t partial_sums(const GemmPlan& plan, std::int64_t count) {
-    return plan.splits > 1 ? plan.splits * count : 0;
-  }
-
   // Channels of every group padded to `to_channels`.
   void round_channels(std::int32_t pixels, std::int32_t channels, std::int32_t pitch,
                       std::int32_t to_channels, const float* from, T* to) const {

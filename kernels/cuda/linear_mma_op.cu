@@ -12,24 +12,24 @@ namespace {
 template <class Format>
 class LinearMmaOp final : public LinearMmaBase<Format> {
   using Base = LinearMmaBase<Format>;
-  using Base::all_outputs, Base::binding_, Base::geometry_, Base::partial_sums, Base::pitch_of,
-      Base::round_channels, Base::scratch_, Base::stream_, Base::training_, Base::x_pixels;
+  using Base::all_outputs, Base::binding_, Base::geometry_, Base::pitch_of, Base::round_channels,
+      Base::scratch_, Base::stream_, Base::training_, Base::x_pixels;
 
  public:
   explicit LinearMmaOp(const OpProblem& problem) : Base(problem), padded_(geometry_) {
-    padded_.cg = Base::whole_pieces(geometry_.channels);
-    padded_.kg = Base::whole_pieces(geometry_.outputs);
+    padded_.cg = whole_pieces(geometry_.channels, Base::kPiece);
+    padded_.kg = whole_pieces(geometry_.outputs, Base::kPiece);
     padded_.x_pitch = padded_.groups * padded_.cg;
     padded_.y_pitch = padded_.groups * padded_.kg;
     forward_ = plan_mma_forward(padded_);
     data_ = plan_mma_backward_data(padded_);
     weights_ = plan_mma_backward_weights(padded_);
-    std::int64_t sums = partial_sums(forward_, Base::y_count());
+    std::int64_t sums = partial_count(forward_, Base::y_count());
     if (training_) {
       const std::int64_t dw = std::int64_t{all_outputs()} * padded_.taps() * padded_.cg;
       const bool pads = padded_.cg != padded_.channels;
-      sums = std::max({sums, partial_sums(data_, Base::x_count()),
-                       pads ? weights_.splits * dw : partial_sums(weights_, dw),
+      sums = std::max({sums, partial_count(data_, Base::x_count()),
+                       pads ? weights_.splits * dw : partial_count(weights_, dw),
                        gradient_partials(padded_.pixels(), all_outputs())});
     }
     const std::int64_t dy = std::int64_t{padded_.pixels()} * padded_.y_pitch;

@@ -74,20 +74,21 @@ class SiblingsOp final : public DeviceOp {
         slope_(problem.relu_slope) {
     std::int32_t columns = 0;
     for (const Shape& top : problem.tops) {
-      const std::int32_t outputs = index32(top.c()), padded = whole_pieces(outputs);
+      const std::int32_t outputs = index32(top.c()),
+                         padded = whole_pieces(outputs, Products::kPiece);
       parts_.push_back({columns, outputs, padded});
       columns += padded;
     }
     g_.outputs = g_.kg = g_.y_pitch = columns;
-    g_.cg = Products::kCopiesX ? whole_pieces(g_.channels) : g_.channels;
+    g_.cg = Products::kCopiesX ? whole_pieces(g_.channels, Products::kPiece) : g_.channels;
     g_.x_pitch = g_.cg;
     forward_ = Products::plan_forward(g_), data_ = Products::plan_data(g_);
     weights_ = Products::plan_weights(g_);
     const std::int64_t y = std::int64_t{g_.pixels()} * columns,
                        x = std::int64_t{g_.pixels()} * g_.cg;
-    std::int64_t sums = shares(forward_, y);
+    std::int64_t sums = partial_count(forward_, y);
     if (problem.training)
-      sums = std::max({sums, shares(data_, x), weights_.splits * g_.filter_count(),
+      sums = std::max({sums, partial_count(data_, x), weights_.splits * g_.filter_count(),
                        gradient_partials(g_.pixels(), columns)});
     scratch_.place(Products::kCopiesX ? x : 0, g_.filter_count(), problem.training ? y : 0, sums);
   }
@@ -155,12 +156,6 @@ class SiblingsOp final : public DeviceOp {
   }
 
  private:
-  static std::int32_t whole_pieces(std::int32_t count) {
-    return (count + Products::kPiece - 1) / Products::kPiece * Products::kPiece;
-  }
-  static std::int64_t shares(const GemmPlan& plan, std::int64_t count) {
-    return plan.splits > 1 ? plan.splits * count : 0;
-  }
   [[nodiscard]] bool is_bias(std::size_t k) const { return bias_ && k % 2 == 1; }
   [[nodiscard]] std::size_t weights_of(std::size_t i) const { return bias_ ? 2 * i : i; }
   [[nodiscard]] float* dw_of(const Part& part) const {
