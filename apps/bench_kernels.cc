@@ -102,10 +102,11 @@ std::vector<StepTiming> bench_engine(const Graph& graph, EngineChoice engine, bo
 
 // What another engine made of the same step; nothing where it has no such step or the same code.
 void add_other(Json& step, std::span<const StepTiming> others) {
+  const auto text = [&](const char* key) { return step[key].get<std::string>(); };
   const auto other = std::ranges::find_if(others, [&](const StepTiming& t) {
-    return t.step == step["step"] && t.pass == step["pass"];
+    return t.step == text("step") && t.pass == text("pass");
   });
-  if (other == others.end() || other->implementation == step["implementation"]) return;
+  if (other == others.end() || other->implementation == text("implementation")) return;
   step["against"] = {{"implementation", other->implementation},
                      {"median_s", other->median_s},
                      {"ratio", other->median_s / step["median_s"].get<double>()}};

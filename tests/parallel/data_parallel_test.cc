@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/backend/registry.h"
@@ -63,7 +64,7 @@ TEST(SharedBatchLoss, OfIgnoredLabelsAloneIsZero) {
     Executor executor(toy(R"({"has_ignore_label": true, "ignore_label": 0})", 2),
                       {.device = "cpu", .training = true});
     DataParallel shared(ranks, executor);
-    for (float& label : executor.input("label").span()) label = 0;
+    std::ranges::fill(executor.input("label").span(), 0.0F);
     shared.share_losses();
     executor.forward();
     EXPECT_EQ(executor.blob("loss").values[0], 0.0F);
