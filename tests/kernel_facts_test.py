@@ -35,11 +35,15 @@ assert any("not in the build" in line for line in unknown), unknown
 assert all(row["stack"] == 0 and row["local"] == 0 for row in rows), "a kernel spills"
 products = [row for row in rows if ":gemm_mma<" in row["kernel"]]
 assert products and all(row["mma"] > 0 and row["ldmatrix"] + row["wide"] > 0 for row in products)
-assert {row["architecture"] for row in products} == {"sm_80", "sm_90"}
+assert {row["architecture"] for row in products} == {"sm_80", "sm_90", "sm_120"}
 
 # 16 bytes, opcode in the low 12 bits, width in bits 73 to 75: a 128-bit global load, a 32-bit one, a
 # tensor-core product, a spill.
 code = b"".join(low.to_bytes(8, "little") + high.to_bytes(8, "little")
                 for low, high in [(0x981, 6 << 9), (0x981, 4 << 9), (0x23C, 0), (0x387, 6 << 9)])
-counts = facts.count_instructions(code)
+counts = facts.count_instructions(90, code)
 assert (counts["wide"], counts["mma"], counts["local"]) == (1, 1, 1), counts
+# A copy to shared memory of 128 and of 32 bits, as sm_90 and as sm_120 write them.
+for architecture, wide, narrow in [(90, 6, 4), (120, 4, 0)]:
+    copies = b"".join((0xFAE).to_bytes(8, "little") + (width << 9).to_bytes(8, "little") for width in (wide, narrow))
+    assert facts.count_instructions(architecture, copies)["wide"] == 1, architecture

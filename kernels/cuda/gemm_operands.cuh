@@ -62,22 +62,20 @@ struct MatrixRows {
   class Reader {
    public:
     __device__ __forceinline__ Reader(const Params& p, const T* data, int row0, int k0, int thread)
-        : data_(data), depth_(p.k), k_(k0 + S::position(thread)) {
-#pragma unroll
-      for (int i = 0; i < S::kCount; ++i) {
-        const int row = row0 + S::line(thread, i);
-        offset_[i] = S::holds(thread, i) && row < p.rows ? row * p.pitch : -1;
-      }
+        : data_(data), depth_(p.k), pitch_(p.pitch), k_(k0 + S::position(thread)) {
+      const int line = S::line(thread, 0), inside = p.rows - row0;
+      rows_ = (inside < S::kLines ? inside : S::kLines) - line;
+      offset_ = (row0 + line) * pitch_;
     }
     __device__ __forceinline__ Piece<T> piece(int i) const {
-      const bool there = offset_[i] >= 0 && k_ < depth_;
-      return {there ? data_ + offset_[i] + k_ : data_, there};
+      const bool there = i * S::kStep < rows_ && k_ < depth_;
+      return {there ? data_ + offset_ + i * S::kStep * pitch_ + k_ : data_, there};
     }
     __device__ __forceinline__ void next() { k_ += S::kBlock; }
 
    private:
     const T* data_;
-    std::int32_t depth_, k_, offset_[S::kCount];
+    std::int32_t depth_, pitch_, k_, rows_, offset_;
   };
 };
 

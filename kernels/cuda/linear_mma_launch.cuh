@@ -29,8 +29,14 @@ template <class Format, class A, class B, int kClasses, class Output>
 void start_mma_tile(Stream stream, int tile, GemmProblem<A, B, kClasses, Output>& p,
                     std::int32_t groups) {
   switch (tile) {
-    case 0:
-      return start_mma<MmaTile<Format, 128, 128, 64, 64, 3, 2>>(stream, p, groups);
+    case 0: {
+      // Across k on both sides the stages of tf32 take 102 KiB, which not every GPU has. Sums do not
+      // depend on the tile.
+      using Widest = MmaTile<Format, 128, 128, 64, 64, 3, 2>;
+      if (MmaLoop<Widest, A, B>::kSharedBytes <= most_shared(stream))
+        return start_mma<Widest>(stream, p, groups);
+      [[fallthrough]];
+    }
     case 1:
       return start_mma<MmaTile<Format, 128, 64, 64, 32, 3, 2>>(stream, p, groups);
     default:

@@ -36,6 +36,8 @@ Order& current_order() {
   return order;
 }
 
+std::size_t shared_limit = 227 << 10;
+
 void check_shape(const Launch& launch) {
   const auto fits = [](const dim3& d, unsigned x, unsigned y, unsigned z) {
     return d.x >= 1 && d.y >= 1 && d.z >= 1 && d.x <= x && d.y <= y && d.z <= z;
@@ -46,6 +48,8 @@ void check_shape(const Launch& launch) {
           " blocks, expected 1 to 2147483647 x 65535 x 65535");
   require(fits(b, 1024, 1024, 64) && b.x * b.y * b.z <= 1024, "kernel ", launch.kernel,
           ": a block of ", b.x, " x ", b.y, " x ", b.z, " threads, expected 1 to 1024 in all");
+  require(launch.shared_bytes <= shared_limit, "kernel ", launch.kernel, ": ", launch.shared_bytes,
+          " bytes of dynamic shared memory, expected at most ", shared_limit);
 }
 
 // The block that runs at place `i`: order between blocks must not matter either.
@@ -62,6 +66,12 @@ ThreadOrderScope::ThreadOrderScope(Order order) : previous_(current_order()) {
   current_order() = order;
 }
 ThreadOrderScope::~ThreadOrderScope() { current_order() = previous_; }
+
+std::size_t most_shared(Stream) { return shared_limit; }
+SharedLimitScope::SharedLimitScope(std::size_t bytes) : previous_(shared_limit) {
+  shared_limit = bytes;
+}
+SharedLimitScope::~SharedLimitScope() { shared_limit = previous_; }
 
 void run_launch(const Launch& launch) {
   check_shape(launch);

@@ -33,6 +33,21 @@ class ThreadOrderScope {
   Order previous_;
 };
 
+// Bytes of dynamic shared memory that a block may have, as on an H100; launches that want more fault.
+[[nodiscard]] std::size_t most_shared(Stream);
+
+// Sets those bytes for its lifetime: what other GPUs have.
+class SharedLimitScope {
+ public:
+  explicit SharedLimitScope(std::size_t bytes);
+  ~SharedLimitScope();
+  SharedLimitScope(const SharedLimitScope&) = delete;
+  SharedLimitScope& operator=(const SharedLimitScope&) = delete;
+
+ private:
+  std::size_t previous_;
+};
+
 void run_launch(const Launch& launch);
 
 // "relu_forward" out of "... [with auto kKernel = space::relu_forward<4>; ...]".

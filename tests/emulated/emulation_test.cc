@@ -146,6 +146,12 @@ TEST_P(Emulation, DynamicSharedMemoryComesInParts) {
   EXPECT_THROW(launch<swap_parts>(1, 32, 32 * 2 * 4 + 9 * 4, Stream{}, 10, from.data(), to.data()),
                Error);
   EXPECT_THROW(launch<swap_parts>(1, 32, 0, Stream{}, 10, from.data(), to.data()), Error);
+  const SharedLimitScope little(32 * 2 * 4);
+  EXPECT_EQ(most_shared(Stream{}), 32 * 2 * 4);
+  EXPECT_EQ(message_of([&] {
+              launch<swap_parts>(1, 32, 32 * 2 * 4 + 10 * 4, Stream{}, 10, from.data(), to.data());
+            }),
+            "kernel swap_parts: 296 bytes of dynamic shared memory, expected at most 256");
 }
 
 // Three stages of cp.async in flight, sums of 4 values each; the last is filled up with zeros.

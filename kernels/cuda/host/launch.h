@@ -43,6 +43,13 @@ const std::string& kernel_name() {
   return name;
 }
 
+// Bytes of dynamic shared memory that a block may have: 227 KiB on an H100, 99 on GPUs for desktops.
+inline std::size_t most_shared(Stream stream) {
+  int bytes = 0;
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, stream.device));
+  return static_cast<std::size_t>(bytes);
+}
+
 // More than 48 KB of dynamic shared memory has to be asked for, once per kernel.
 template <auto kKernel>
 void allow_shared(std::size_t bytes) {
