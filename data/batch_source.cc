@@ -141,6 +141,7 @@ void BatchSource::choose(std::int64_t batch_index, BatchChoice& choice,
     for (const Window& window : windows_at(position)) choice.windows.push_back(window);
     labels[i] = static_cast<float>(labels_->values[choice.records.back()]);
   }
+  for (const std::uint32_t record : choice.records) store_.will_need(record);
 }
 
 void BatchSource::load(std::int64_t batch_index, TensorView<float> images,

@@ -11,6 +11,11 @@
 #include "engine/core/error.h"
 
 namespace fovea {
+namespace {
+
+const auto kPage = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+
+}  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -32,6 +37,12 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
 
 MappedFile::~MappedFile() {
   if (size_ > 0) ::munmap(const_cast<std::uint8_t*>(data_), size_);
+}
+
+void MappedFile::will_need(std::uint64_t offset, std::uint64_t size) const {
+  const std::uint64_t page = offset / kPage * kPage;
+  // Only a hint: what it could not do, reading does.
+  (void)::madvise(const_cast<std::uint8_t*>(data_) + page, offset + size - page, MADV_WILLNEED);
 }
 
 }  // namespace fovea

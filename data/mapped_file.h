@@ -19,6 +19,8 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   [[nodiscard]] std::span<const std::uint8_t> bytes() const { return {data_, size_}; }
+  // Lets the system begin to read these bytes from the disk; returns at once.
+  void will_need(std::uint64_t offset, std::uint64_t size) const;
 
  private:
   const std::uint8_t* data_ = nullptr;

@@ -155,14 +155,14 @@ std::uint64_t Store::total_bytes() const {
   return total;
 }
 
-Bytes Store::stored(const RecordEntry& record) const {
-  const MappedFile& file = record.shard == 0 ? file_ : *shards_[record.shard - 1];
-  return file.bytes().subspan(record.offset, record.size);
-}
-
 bool Store::is_intact(std::uint32_t number) const {
   const RecordEntry& r = entry(number);
   return crc32c(stored(r).data(), r.size) == r.crc;
+}
+
+void Store::will_need(std::uint32_t number) const {
+  const RecordEntry& r = entry(number);
+  if (!checked_[number].load(std::memory_order_relaxed)) file_of(r).will_need(r.offset, r.size);
 }
 
 std::span<const std::uint8_t> Store::payload(std::uint32_t number) const {

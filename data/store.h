@@ -53,6 +53,9 @@ class Store {
   [[nodiscard]] RecordInfo record(std::uint32_t number) const;
   // The record's bytes as stored, checked against their checksum.
   [[nodiscard]] std::span<const std::uint8_t> payload(std::uint32_t number) const;
+  // Lets the disk begin to read the record's bytes while the caller does other work: for those who
+  // know what they will ask for. Costs nothing once the record was read.
+  void will_need(std::uint32_t number) const;
   // The record's planes (channels, height, width), blue, green, red: straight from the file if they
   // are stored raw, else decoded into `scratch`, which the result then points into. Error on a
   // record of floats.
@@ -83,7 +86,13 @@ class Store {
  private:
   [[nodiscard]] const store_format::RecordEntry& entry(std::uint32_t number) const;
   [[nodiscard]] Image decoded(std::uint32_t number) const;
-  [[nodiscard]] std::span<const std::uint8_t> stored(const store_format::RecordEntry& record) const;
+  [[nodiscard]] const MappedFile& file_of(const store_format::RecordEntry& record) const {
+    return record.shard == 0 ? file_ : *shards_[record.shard - 1];
+  }
+  [[nodiscard]] std::span<const std::uint8_t> stored(
+      const store_format::RecordEntry& record) const {
+    return file_of(record).bytes().subspan(record.offset, record.size);
+  }
 
   std::filesystem::path path_;
   MappedFile file_;

@@ -8,7 +8,8 @@
 // where it lies; "lmdb as caffe" copies it into a new string and from there into a Datum's that is
 // used again, the least that Caffe's data reader does. Cold rounds drop the files from the page
 // cache before each case and open them anew; a cold read of the store checks the record's checksum
-// too, LMDB has none.
+// too, LMDB has none. Shuffled reads of the store announce a batch of records ahead, as training
+// does; LMDB has no such call.
 #include <fcntl.h>
 #include <lmdb.h>
 #include <unistd.h>
@@ -182,8 +183,15 @@ class Comparison {
     return count;
   }
   std::size_t shuffled(const Store& store, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) sink_ = sink_ + sum_of(store.payload(order_[i]));
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i % kBatch == 0) announce(store, i, std::min(i + kBatch, count));
+      sink_ = sink_ + sum_of(store.payload(order_[i]));
+    }
     return count;
+  }
+  // As BatchSource does: the records of a batch before the first of them is read.
+  void announce(const Store& store, std::size_t begin, std::size_t end) const {
+    for (std::size_t i = begin; i < end; ++i) store.will_need(order_[i]);
   }
   std::size_t in_order(Lmdb&& lmdb, std::size_t count, bool caffe) {
     return in_order(lmdb, count, caffe);
@@ -207,6 +215,8 @@ class Comparison {
     datum_.assign(copy);
     return sum_of({reinterpret_cast<const std::uint8_t*>(datum_.data()), datum_.size()});
   }
+
+  static constexpr std::size_t kBatch = 32;
 
   Arguments a_;
   std::string datum_;

@@ -33,7 +33,8 @@ class ThreadOrderScope {
   Order previous_;
 };
 
-// Bytes of dynamic shared memory that a block may have, as on an H100; launches that want more fault.
+// Bytes of dynamic shared memory that a block may have, as on an H100; launches that want more
+// fault.
 [[nodiscard]] std::size_t most_shared(Stream);
 
 // Sets those bytes for its lifetime: what other GPUs have.

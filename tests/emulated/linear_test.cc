@@ -152,8 +152,8 @@ TEST_P(EmulatedTensorCores, RoundedOperandsGiveWhatSinglePrecisionGives) {
   EXPECT_TRUE(near(actual.param_grads[0], expected.param_grads[0]));
 }
 
-// The widest tile of the weights' gradients in tf32 takes 102 KiB of shared memory; GPUs for desktops
-// have 99. Every bit is the same there.
+// The widest tile of the weights' gradients in tf32 takes 102 KiB of shared memory; GPUs for
+// desktops have 99. Every bit is the same there.
 TEST(EmulatedLinear, OfAGpuWithLittleSharedMemory) {
   const OpProblem problem = problem_of({"windows", conv(136, 3, 1, 1), {1, 12, 13, 11}, false});
   const OpInputs inputs = inputs_of(problem, random_tensor<float>);
