@@ -31,6 +31,24 @@ Tensors scaled(Tensors tensors, double factor) {
 }
 Tensors zeros_like(const Tensors& tensors) { return scaled(tensors, 0); }
 
+// Every value of a (..., H, W) tensor as the largest of those at most `reach` away along both axes.
+Tensor<float> largest_nearby(const Tensor<float>& t, std::int64_t reach) {
+  const std::int64_t w = t.shape[3], h = t.shape[2];
+  const auto along = [&](const Tensor<float>& from, std::int64_t step, std::int64_t extent) {
+    Tensor<float> to = from;
+    for (std::int64_t i = 0; i < std::ssize(from.values); ++i) {
+      const std::int64_t at = i / step % extent;
+      for (std::int64_t k = std::max<std::int64_t>(-reach, -at);
+           k <= std::min(reach, extent - 1 - at); ++k) {
+        float& value = to.values[static_cast<std::size_t>(i)];
+        value = std::max(value, from.values[static_cast<std::size_t>(i + k * step)]);
+      }
+    }
+    return to;
+  };
+  return along(along(t, 1, w), w, h);
+}
+
 struct Bounder {
   const OpProblem& problem;
   const LayerInputs& inputs;
@@ -38,8 +56,11 @@ struct Bounder {
   const std::shared_ptr<Device> host = open_host_device();
 
   [[nodiscard]] bool backward() const { return !expected.bottom_grads.empty(); }
+  // Without noise where all that is added up is zero.
   [[nodiscard]] LayerOutputs on_cpu(const LayerInputs& of) const {
-    return run_layer("cpu", *host, problem, of, backward());
+    OpProblem exact = problem;
+    exact.exact_zeros = true;
+    return run_layer("cpu", *host, exact, of, backward());
   }
   // The layer on the magnitudes of everything, or of the gradients alone.
   [[nodiscard]] LayerOutputs of_magnitudes() const {
@@ -68,9 +89,28 @@ struct Bounder {
     const Shape &x = problem.bottoms[0], &y = problem.tops[0];
     const double taps = static_cast<double>(p.kernel[0] * p.kernel[1]),
                  groups = static_cast<double>(p.groups);
-    return products(taps * static_cast<double>(x.c()) / groups,
-                    taps * static_cast<double>(y.c()) / groups,
-                    static_cast<double>(y.count() / y.c()));
+    LayerBounds bounds = products(taps * static_cast<double>(x.c()) / groups,
+                                  taps * static_cast<double>(y.c()) / groups,
+                                  static_cast<double>(y.count() / y.c()));
+    if (p.stride == Extent2{1, 1} && taps > 1) spread_over_tiles(bounds);
+    return bounds;
+  }
+  // Transforms mix what a tile of 4 x 4 outputs is made of. A filter's gradient meets inputs of its
+  // tiles that none of its taps reads, too.
+  void spread_over_tiles(LayerBounds& bounds) const {
+    constexpr std::int64_t kReach = 3;
+    for (Tensor<float>& t : bounds.tops) t = largest_nearby(t, kReach);
+    if (!backward()) return;
+    for (Tensor<float>& t : bounds.bottom_grads) {
+      if (t.shape.rank() == 4) t = largest_nearby(t, kReach);
+    }
+    const LayerOutputs near = on_cpu({{largest_nearby(magnitudes(inputs.bottoms[0]), kReach)},
+                                      magnitudes(inputs.params),
+                                      magnitudes(inputs.top_grads)});
+    const Shape& y = problem.tops[0];
+    const Tensor<float> s =
+        scaled(near.param_grads[0], sum_bound(static_cast<double>(y.count() / y.c())));
+    bounds.param_grads[0] = largest_nearby(s, std::max(s.shape[2], s.shape[3]));
   }
   LayerBounds operator()(const InnerProductParams&) const {
     const Shape &x = problem.bottoms[0], &y = problem.tops[0];

@@ -8,6 +8,8 @@
 //   copies, maxima            0
 //   LRN, softmax, losses      the same for their sums, times what a power, an exponential or a
 //                             logarithm makes of a relative error, and a few u for the function
+// Convolutions of stride 1 may be computed by Winograd's form (Lavin and Gray 2016), which mixes what
+// a tile of outputs, or the taps of a filter, is made of: S is the largest of the tile's there.
 // Either side may err, so a bound is twice that. S of sums is computed on the device cpu from the
 // magnitudes of the inputs.
 #pragma once

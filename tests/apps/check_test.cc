@@ -8,11 +8,15 @@
 #include <set>
 #include <utility>
 
+#include "engine/backend/host_device.h"
 #include "engine/backend/registry.h"
+#include "engine/check/bounds.h"
 #include "engine/core/json_fields.h"
 #include "engine/core/pattern.h"
 #include "engine/graph/executor.h"
 #include "engine/train/filler.h"
+#include "tests/support/op_problem.h"
+#include "tests/support/random_tensor.h"
 #include "tests/train/toy_run.h"
 
 namespace fovea {
@@ -100,6 +104,32 @@ TEST_F(Check, AWrongWeightShowsInItsLayerAlone) {
                                << " beside a bound of " << line.bound;
     EXPECT_EQ(line.error, std::abs(line.actual - line.expected));
   }
+}
+
+// Winograd's form makes noise of the gradients of taps that meet no input; so small that it is
+// within what rounding does to the filter's other taps.
+TEST(LayerBounds, OfATapWithoutProductsAreThoseOfItsFilter) {
+  const OpProblem problem = op_problem(
+      ConvolutionParams{.outputs = 16, .kernel = {3, 3}, .stride = {1, 1}, .pad = {1, 1}},
+      {1, 16, 24, 24});
+  const OpInputs random = inputs_of(problem, random_tensor<float>);
+  LayerInputs inputs{random.bottoms, random.params, random.top_grads};
+  Tensor<float>& x = inputs.bottoms[0];
+  for (std::size_t i = 0; i < x.values.size(); ++i) {
+    if (i % (24 * 24) != 0) x.values[i] = 0;  // the first row and column of taps see the corner
+  }
+  const std::shared_ptr<Device> host = open_host_device();
+  const LayerOutputs expected = run_layer("reference", *host, problem, inputs, true),
+                     actual = run_layer("cpu", *host, problem, inputs, true);
+  const Tensor<float> bound = layer_bounds(problem, inputs, expected).param_grads[0];
+  const std::size_t unseen = 8, seen = 0;  // taps (2, 2) and (0, 0) of the first filter
+  ASSERT_EQ(expected.param_grads[0].values[unseen], 0);
+  ASSERT_NE(expected.param_grads[0].values[seen], 0);
+  EXPECT_EQ(bound.values[unseen], bound.values[seen]);
+  for (std::size_t i = 0; i < bound.values.size(); ++i)
+    ASSERT_LE(std::abs(actual.param_grads[0].values[i] - expected.param_grads[0].values[i]),
+              bound.values[i])
+        << i;
 }
 
 // Of what a device runs as one, the layers are checked one by one and together.
