@@ -40,6 +40,11 @@ Subject net_subject(const BenchArguments& a) {
   Graph graph = build_graph(load_net(
       resolve_net(a.net), {.phase = train ? Phase::kTrain : Phase::kDeploy, .batch = a.batch}));
   if (!train) graph = prune_to(graph, {graph.nodes.back().tops[0]});
+  const auto is_loss = [](const Node& n) {
+    return std::holds_alternative<SoftmaxLossParams>(n.op);
+  };
+  require(!train || std::ranges::any_of(graph.nodes, is_loss), "no loss in net ", a.net,
+          ", expected a softmax_loss layer in the train phase");
   std::int64_t macs = 0;
   for (const Node& node : graph.nodes) macs += multiply_accumulates(graph, node);
   ExecutorOptions execution = resolve_execution();
@@ -111,7 +116,8 @@ void bench_net(const BenchArguments& a) {
                    {"share_of_peak", peak > 0 ? flops / peak : 0}});
     speed << std::fixed << std::setprecision(1) << flops * 1e-9 << " GFLOP/s";
     if (peak > 0)
-      speed << std::setprecision(0) << " (" << 100 * flops / peak << " % of the peak measured now)";
+      speed << std::setprecision(0) << " (" << 100 * flops / peak << " % of the peak measured now"
+            << (flops > peak ? ": Winograd's form does less than is counted)" : ")");
     speed << ", ";
   }
   if (common().json) return print_json(result);
@@ -128,6 +134,7 @@ void bench_net(const BenchArguments& a) {
 void add_bench_commands(CLI::App& app) {
   CLI::App* bench = app.add_subcommand("bench", "measure: net, kernels, data; compare");
   bench->require_subcommand(1);
+  bench->footer("Example: fovea bench net adiencenet --batch 32 --mode train");
   auto a = std::make_shared<BenchArguments>();
   add_bench_data_command(*bench);
   add_bench_kernels_command(*bench);
@@ -142,7 +149,9 @@ void add_bench_commands(CLI::App& app) {
       ->check(CLI::IsMember({"forward", "train", "relevance"}))
       ->capture_default_str();
   c->add_option("--rule", a->rule, "rule of --mode relevance")->capture_default_str();
-  c->add_option("--seconds", a->seconds, "measuring time")->capture_default_str();
+  c->add_option("--seconds", a->seconds, "measuring time")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
   c->footer("Example: fovea bench net googlenet --batch 32 --mode train");
   c->callback([a] { bench_net(*a); });
 }

@@ -135,7 +135,9 @@ void add_bench_data_command(CLI::App& bench) {
   command->add_option("--batch", a->batch, "records per batch")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  command->add_option("--seconds", a->seconds, "at least so long")->capture_default_str();
+  command->add_option("--seconds", a->seconds, "at least so long")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
   command->footer("Example: fovea bench data faces.store --json");
   command->callback([a] { run(*a); });
 }

@@ -4,7 +4,9 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include "engine/core/json.h"
 
@@ -29,6 +31,9 @@ void talk(const std::string& line);
 
 // Prints `document` as the result.
 void print_json(const Json& document);
+
+// With --json: {"files": [...]}, the result of commands that only write.
+void print_written(const std::vector<std::filesystem::path>& files);
 
 // Each adds its subcommands; their callbacks do the work and throw Error.
 void add_data_commands(CLI::App& app);

@@ -58,7 +58,9 @@ void devices() {
 }  // namespace
 
 void add_devices_command(CLI::App& app) {
-  app.add_subcommand("devices", "what this build computes on")->callback([] { devices(); });
+  CLI::App* c = app.add_subcommand("devices", "what this build computes on");
+  c->footer("Example: fovea devices --json");
+  c->callback([] { devices(); });
 }
 
 }  // namespace fovea::apps

@@ -182,6 +182,7 @@ void run(Arguments a) {
   std::vector<FoldResult> folds;
   for (const int fold : chosen_folds(store, config, a.fold))
     folds.push_back(evaluate_fold(a, config, store, fold));
+  talk_execution(resolve_execution());
   const Json json = to_json(folds, a.crops == "oversample", a.expected);
   common().json ? print_json(json) : print_table(folds, json);
 }

@@ -34,6 +34,7 @@ void print_files(const std::vector<fs::path>& files) {
 }
 
 void export_onnx(const Arguments& a) {
+  require(fs::path(a.out).extension() == ".onnx", "wrong --out: '", a.out, "', expected NAME.onnx");
   require_new(a.out);
   Model model = read_model(a.weights);
   Graph graph = build_graph(model_net(model, a.net, std::max<std::int64_t>(a.batch, 1)));
@@ -85,6 +86,7 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* about,
 void add_export_commands(CLI::App& app) {
   CLI::App* group = app.add_subcommand("export", "nets with weights for others: onnx, caffe");
   group->require_subcommand(1);
+  group->footer("Example: fovea export onnx adiencenet --weights w.safetensors --out net.onnx");
   auto onnx = std::make_shared<Arguments>();
   CLI::App* c = add_command(*group, "onnx", "an ONNX model (opset 13)", onnx, "model (.onnx)");
   c->add_option("--batch", onnx->batch, "images (any number)")->check(CLI::Range(1, 65536));

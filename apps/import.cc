@@ -167,6 +167,8 @@ void import_caffe(const Arguments& a) {
 void add_import_commands(CLI::App& app) {
   CLI::App* import = app.add_subcommand("import", "Caffe's files: caffe (nets, weights), solver");
   import->require_subcommand(1);
+  import->footer(
+      "Example: fovea import caffe deploy.prototxt --weights net.caffemodel --out imported");
   auto a = std::make_shared<Arguments>();
   CLI::App* c = import->add_subcommand(
       "caffe", "a net (deploy or train_val) and its weights as NAME.json and NAME.safetensors");

@@ -1,10 +1,14 @@
 // The `fovea` command: parses, calls one subcommand, turns an Error into one line and exit code 1.
 #include <omp.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "apps/common.h"
+#include "engine/backend/registry.h"
+#include "engine/core/fields.h"
 #include "engine/core/json_fields.h"
+#include "engine/parallel/rank_device.h"
 
 namespace fovea::apps {
 
@@ -19,11 +23,28 @@ void talk(const std::string& line) {
 
 void print_json(const Json& document) { std::cout << document.dump(2) << '\n'; }
 
+void print_written(const std::vector<std::filesystem::path>& files) {
+  if (!common().json) return;
+  Json names = Json::array();
+  for (const auto& file : files) names.push_back(file.string());
+  print_json({{"files", names}});
+}
+
 namespace {
+
+// Whether this machine has it is another question, which opening it answers.
+std::string unknown_device(const std::string& device) {
+  const std::string name = device_without_number(device);
+  return name == "auto" || std::ranges::find(kAllDevices, name) != std::end(kAllDevices)
+             ? ""
+             : "unknown device: '" + device +
+                   "', expected auto | cpu | reference | emulated | cuda[:N] | cudnn[:N]";
+}
 
 void add_common_options(CLI::App& app) {
   CommonOptions& o = common();
   app.add_option("--device", o.device, "auto | cpu | reference | emulated | cuda[:N] | cudnn[:N]")
+      ->check(CLI::Validator(unknown_device, ""))
       ->capture_default_str()
       ->group("Everywhere");
   app.add_option("--engine", o.engine,
@@ -46,6 +67,36 @@ void add_common_options(CLI::App& app) {
   app.add_flag("--json", o.json, "stdout is one JSON document")->group("Everywhere");
   app.add_flag("--quiet", o.quiet, "nothing on stderr but errors")->group("Everywhere");
   app.add_flag("--force", o.force, "overwrite existing outputs")->group("Everywhere");
+}
+
+// The subcommand that the line got to, with all in front of it: "fovea data synth".
+std::pair<const CLI::App*, std::string> place_of(const CLI::App& app) {
+  const CLI::App* at = &app;
+  std::string name = app.get_name();
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().front();
+    name += " " + at->get_name();
+  }
+  return {at, name};
+}
+
+std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error) {
+  const auto [at, name] = place_of(app);
+  const std::string help = str(" (", name, " --help)");
+  const std::vector<std::string> left = app.remaining(/*recurse=*/true);
+  if (left.empty()) return error.what() + help;
+  const std::string& word = left.front();
+  std::vector<std::string> known;
+  if (word.starts_with("-")) {
+    for (const CLI::App* of : {at, &app}) {
+      for (const CLI::Option* option : of->get_options())
+        for (const std::string& long_name : option->get_lnames()) known.push_back("--" + long_name);
+    }
+    return str("unknown option of ", name, ": '", word, "'", did_you_mean(word, known), help);
+  }
+  for (const CLI::App* command : at->get_subcommands({})) known.push_back(command->get_name());
+  if (known.empty()) return str("unexpected argument of ", name, ": '", word, "'", help);
+  return str("unknown command: '", name, " ", word, "'", did_you_mean(word, known), help);
 }
 
 int run(int argc, char** argv) {
@@ -77,7 +128,9 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::cerr << "fovea: error: " << what_is_wrong(app, error) << '\n';
+    return 2;
   }
 }
 
@@ -86,7 +139,10 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return fovea::apps::run(argc, argv);
+    const int code = fovea::apps::run(argc, argv);
+    std::cout.flush();
+    fovea::require(code != 0 || std::cout.good(), "cannot write the result to standard output");
+    return code;
   } catch (const std::exception& error) {
     std::cerr << "fovea: error: " << error.what() << '\n';
     return 1;

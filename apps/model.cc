@@ -100,6 +100,7 @@ void bundle(const BundleArguments& a) {
     throw;
   }
   talk("wrote " + a.out);
+  print_written({a.out});
 }
 
 Json parsed(const std::map<std::string, std::string>& metadata, const std::string& key) {
@@ -178,6 +179,7 @@ void inspect(const std::string& file) {
 void add_model_commands(CLI::App& app) {
   CLI::App* model = app.add_subcommand("model", "trained models as one file: bundle, inspect");
   model->require_subcommand(1);
+  model->footer("Example: fovea model inspect runs/demo/fold0/iter_500.safetensors");
   auto a = std::make_shared<BundleArguments>();
   CLI::App* b = model->add_subcommand(
       "bundle", "one file with all that predict and relevance need, and where it comes from");

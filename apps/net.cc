@@ -120,10 +120,14 @@ void forward(const ForwardArguments& a) {
   const std::vector<std::string> blobs = dumped_blobs(a, executor.graph());
   executor.forward();
   fs::create_directories(a.out);
+  std::vector<fs::path> files;
   for (const std::string& blob : blobs) {
     const Tensor<float> value = executor.blob(blob);
-    write_npy(fs::path(a.out) / file_name(blob), value.view(), common().force);
+    files.push_back(fs::path(a.out) / file_name(blob));
+    write_npy(files.back(), value.view(), common().force);
   }
+  talk_execution(execution);
+  print_written(files);
 }
 
 struct InitArguments {
@@ -131,6 +135,8 @@ struct InitArguments {
 };
 
 void init(const InitArguments& a) {
+  require(fs::path(a.out).extension() == ".safetensors", "wrong --out: '", a.out,
+          "', expected NAME.safetensors");
   const fs::path file = resolve_net(a.net);
   // Fillers stand in the train phase of a prototxt; a deploy file has none. The main parameters are
   // the same.
@@ -141,6 +147,7 @@ void init(const InitArguments& a) {
   if (file.extension() == ".json") weights.metadata["net"] = read_json_file(file).dump();
   append_weights(executor, weights);
   write_safetensors(a.out, weights, common().force);
+  print_written({a.out});
 }
 
 }  // namespace
@@ -148,6 +155,7 @@ void init(const InitArguments& a) {
 void add_net_commands(CLI::App& app) {
   CLI::App* net = app.add_subcommand("net", "nets: show, init");
   net->require_subcommand(1);
+  net->footer("Example: fovea net show adiencenet --batch 32");
   auto s = std::make_shared<ShowArguments>();
   CLI::App* show_command =
       net->add_subcommand("show", "layers with shapes, parameters, MACs, implementation");

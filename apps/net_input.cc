@@ -56,10 +56,12 @@ Image picture_of(const Store& store, std::uint32_t record, int crop) {
   return picture_of(from_planes(planes, info.channels, info.height, info.width), crop);
 }
 
-Image fitting_photograph(const std::string& file, const TransformParams& transform) {
+Image fitting_photograph(const std::string& file, const TransformParams& transform, int channels) {
+  require(channels == 1 || channels == 3, "wrong channels in ", file,
+          ": those of a photograph, expected ", channels, " as the net has");
   const int side =
       transform.mean.shape.rank() == 3 ? static_cast<int>(transform.mean.shape[1]) : transform.crop;
-  return resize_bilinear(read_image(file), side, side);
+  return resize_bilinear(read_image(file, channels), side, side);
 }
 
 void fill_input(const Image& image, const TransformParams& transform, std::span<float> input) {

@@ -11,8 +11,10 @@
 
 namespace fovea::apps {
 
-// A photograph at the size of the mean image; of the crop where there is none.
-[[nodiscard]] Image fitting_photograph(const std::string& file, const TransformParams& transform);
+// A photograph in colour or grey, as the net's `channels` ask for (3 or 1; else an Error), at the
+// size of the mean image; of the crop where there is none.
+[[nodiscard]] Image fitting_photograph(const std::string& file, const TransformParams& transform,
+                                       int channels);
 
 // Fills `input`, (C, crop, crop), from the image's centre crop, less the mean, scaled.
 void fill_input(const Image& image, const TransformParams& transform, std::span<float> input);

@@ -27,18 +27,18 @@ class Predictor {
  public:
   Predictor(Model model, const std::string& net)
       : model_(std::move(model)),
-        executor_(main_output(build_graph(model_net(model_, net, 1))), resolve_execution()),
+        execution_(resolve_execution()),
+        executor_(main_output(build_graph(model_net(model_, net, 1))), execution_),
         input_(executor_.input(executor_.graph().tensors[0].blob)),
         transform_{.crop = static_cast<int>(input_.shape.h()),
                    .mean = model_.mean,
                    .scale = model_.scale} {
     load_all_weights(executor_, model_.file, model_.path);
   }
+  [[nodiscard]] const ExecutorOptions& execution() const { return execution_; }
 
   Json of_file(const std::string& file) {
-    const Image image = fitting_photograph(file, transform_);
-    require(input_.shape.c() == 3, "wrong channels in ", file, ": 3, expected ", input_.shape.c(),
-            " as the net has");
+    const Image image = fitting_photograph(file, transform_, static_cast<int>(input_.shape.c()));
     fill_input(image, transform_, input_.span());
     return {{"image", file}, {"classes", classes()}};
   }
@@ -75,6 +75,7 @@ class Predictor {
   }
 
   Model model_;
+  ExecutorOptions execution_;
   Executor executor_;
   TensorView<float> input_;
   TransformParams transform_;
@@ -110,6 +111,7 @@ void predict(PredictArguments a) {
     for (const std::uint32_t record : records)
       images.push_back(predictor.of_record(store, view, record));
   }
+  talk_execution(predictor.execution());
   common().json ? print_json({{"images", images}}) : print_images(images);
 }
 

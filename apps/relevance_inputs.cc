@@ -30,7 +30,7 @@ std::vector<Sample> samples_of_array(const InputArguments& a, Shape& shape) {
 std::vector<Sample> samples_of_files(const InputArguments& a, const TransformParams& transform) {
   std::vector<Sample> samples;
   for (const std::string& file : a.images) {
-    const Image image = fitting_photograph(file, transform);
+    const Image image = fitting_photograph(file, transform, 3);
     Sample sample{.name = fs::path(file).stem().string()};
     sample.input.resize(static_cast<std::size_t>(3 * transform.crop * transform.crop));
     fill_input(image, transform, sample.input);

@@ -115,6 +115,7 @@ void run(const Arguments& a) {
     page.tasks.push_back(TaskReport(a, store, folder).make());
   write_report_page(page, a.out, common().force);
   talk("wrote " + a.out);
+  print_written({a.out});
 }
 
 }  // namespace

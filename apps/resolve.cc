@@ -1,5 +1,7 @@
 #include "apps/resolve.h"
 
+#include <omp.h>
+
 #include "apps/common.h"
 #include "data/mean.h"
 #include "engine/backend/registry.h"
@@ -54,6 +56,11 @@ ExecutorOptions resolve_execution() {
   read_json(Json(common().engine), options.engine, "--engine");
   require_precision(options.device, options.precision);
   return options;
+}
+
+void talk_execution(const ExecutorOptions& options) {
+  talk(str("device ", options.device, ", ", common().precision, ", engine ", common().engine, ", ",
+           omp_get_max_threads(), " threads"));
 }
 
 namespace {

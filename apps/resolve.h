@@ -26,6 +26,9 @@ namespace fovea::apps {
 // What --device, --precision and --engine say of a net's execution. Error for what there is not.
 [[nodiscard]] ExecutorOptions resolve_execution();
 
+// Tells what a net ran on, behind the work, so that a mistake stays one line: "device cpu, fp32, engine ordered, 2 threads".
+void talk_execution(const ExecutorOptions& options);
+
 // A weight file that knows how it wants to be fed (written by `fovea train`).
 struct Model {
   WeightFile file;

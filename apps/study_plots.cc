@@ -19,11 +19,15 @@ void run(const Arguments& a) {
   const fs::path folder = a.out.empty() ? fs::path(a.study) / "plots" : fs::path(a.out);
   fs::create_directories(folder);
   const FigureFormats formats{.svg = a.format != "png", .png = a.format != "svg"};
+  std::vector<fs::path> files;
   for (const StudyFigure& figure : figures) {
     for (const fs::path& file :
-         write_figure(figure.drawing, (folder / figure.name).string(), true, formats))
+         write_figure(figure.drawing, (folder / figure.name).string(), true, formats)) {
       talk("wrote " + file.string());
+      files.push_back(file);
+    }
   }
+  print_written(files);
 }
 
 }  // namespace

@@ -135,6 +135,7 @@ void run(Arguments a) {
   write_file(folder / "results.csv", study::table_csv(results, paper));
   write_report_page(page, folder / "index.html", /*overwrite=*/true);
   talk(str("wrote results.md, results.csv and index.html in ", folder.string()));
+  print_written({folder / "results.md", folder / "results.csv", folder / "index.html"});
 }
 
 }  // namespace

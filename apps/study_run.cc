@@ -158,7 +158,11 @@ void run(Arguments a) {
   const std::size_t jobs = study::jobs_of(plan).size();
   for (const std::size_t job : a.only)
     require(job < jobs, "wrong --only: ", job, ", expected job numbers below ", jobs);
-  if (a.plan_only) return talk(str("planned ", jobs, " jobs in ", a.study));
+  if (a.plan_only) {
+    talk(str("planned ", jobs, " jobs in ", a.study));
+    if (common().json) print_json({{"jobs", jobs}, {"done", 0}});
+    return;
+  }
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
   talk(str("study of ", plan.models.size(), " models on ", plan.folds.size(), " folds of ",
@@ -175,6 +179,7 @@ void run(Arguments a) {
   require(result.failed == 0, result.failed, " of ", result.jobs, " jobs failed in ", a.study,
           ": `fovea study status ", a.study, "` shows why, `fovea study run` tries them again");
   talk(str("all ", result.jobs, " jobs are done"));
+  if (common().json) print_json({{"jobs", result.jobs}, {"done", result.done}});
 }
 
 }  // namespace

@@ -109,6 +109,7 @@ void emit_slurm(const SlurmArguments& a) {
                                  a.options),
              common().force);
   talk(str("wrote ", a.out, ": sbatch ", a.out, " runs ", study::jobs_of(plan).size(), " tasks"));
+  print_written({a.out});
 }
 
 }  // namespace

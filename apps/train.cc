@@ -90,30 +90,37 @@ LoaderOptions loading_of(const Arguments& a, const TrainConfig& config, const Vi
   return loading;
 }
 
-void report_end(const TrainConfig& config, const TrainResult& result) {
+void report_end(const TrainConfig& config, std::int64_t begun, const TrainResult& result) {
   if (result.stopped_early) {
     talk(str("stopped early at iteration ", result.iteration, ": ", config.evaluation.patience,
              " evaluations without a better ", enum_name(config.evaluation.measure)));
   } else if (result.iteration < config.solver.max_iter) {
     talk(str("stopped at iteration ", result.iteration, "; go on with --resume"));
+  } else if (begun >= config.solver.max_iter) {
+    talk(str("nothing to do: the run is at iteration ", begun, " of ", config.solver.max_iter));
   }
   if (result.best_iteration >= 0)
     talk(str("best ", enum_name(config.evaluation.measure), " ", result.best_value,
              " at iteration ", result.best_iteration));
 }
 
-// Makes the folder ready; returns the iteration that the run begins with. Rank 0's business.
-std::int64_t open_folder(const Arguments& a, const TrainConfig& config, const fs::path& folder,
-                         Communicator& ranks) {
+// The iteration that the run begins with. Rank 0's business.
+std::int64_t first_iteration(const Arguments& a, const TrainConfig& config, const fs::path& folder,
+                             Communicator& ranks) {
   std::int64_t done = 0;
-  if (ranks.first()) {
-    fs::create_directories(folder);
-    if (common().force && !a.resume) remove_snapshots(folder);
-    if (a.resume) done = std::max<std::int64_t>(newest_snapshot(folder), 0);
-    write_file(folder / "config.json", write_json(config).dump(2) + "\n");
+  if (ranks.first() && a.resume) {
+    done = std::max<std::int64_t>(newest_snapshot(folder), 0);
+    if (done > 0 && !common().force) require_resumable(config, folder);
   }
   ranks.broadcast(std::as_writable_bytes(std::span(&done, 1)), "the newest snapshot");
   return done;
+}
+
+// Behind all that may be refused.
+void begin_folder(const Arguments& a, const TrainConfig& config, const fs::path& folder) {
+  fs::create_directories(folder);
+  if (common().force && !a.resume) remove_snapshots(folder);
+  write_file(folder / "config.json", write_json(config).dump(2) + "\n");
 }
 
 void talk_start(const TrainConfig& config, const View& view, std::size_t classes,
@@ -128,9 +135,9 @@ void talk_start(const TrainConfig& config, const View& view, std::size_t classes
            common().engine, ", ", several, omp_get_max_threads(), " threads, seed ", config.seed));
 }
 
-// Whether to go on with further folds.
+// Whether to go on with further folds. Adds to `runs` what --json tells of this one.
 bool train_fold(const Arguments& a, const TrainConfig& config, const Store& store, int fold,
-                Communicator& ranks) {
+                Communicator& ranks, Json& runs) {
   const fs::path folder = fs::path(a.out) / str("fold", fold), net_file = resolve_net(config.net);
   if (ranks.first() && !a.resume && !common().force) require_no_snapshots(folder);
   const View& view = store.view(fold_view(config, fold, "train"));
@@ -165,9 +172,10 @@ bool train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
                                            .limit = config.evaluation.limit,
                                            .host_batches = batches == FeedKind::kHost});
   }
-  const std::int64_t done = open_folder(a, config, folder, ranks);
+  const std::int64_t done = first_iteration(a, config, folder, ranks);
   loading.first_batch = done * config.solver.iter_size;
   const std::unique_ptr<Feed> feed = open_feed(store, loading, executor, batches);
+  if (ranks.first()) begin_folder(a, config, folder);
   std::optional<TrainView> shown;
   TrainOptions options{
       .folder = folder,
@@ -194,7 +202,8 @@ bool train_fold(const Arguments& a, const TrainConfig& config, const Store& stor
     talk(str("batches ", feed->description(), on_host.empty() ? "" : ": ", on_host));
   const TrainResult result = train(executor, options, [&](std::int64_t) { (void)feed->next(); });
   shown.reset();
-  report_end(config, result);
+  report_end(config, done, result);
+  runs.push_back({{"fold", fold}, {"folder", folder.string()}, {"iteration", result.iteration}});
   return !result.stop_asked;
 }
 
@@ -209,10 +218,12 @@ void run_rank(const Arguments& a, Communicator& ranks) {
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
   if (ranks.size() > 1) std::signal(SIGUSR1, on_interrupt);  // what mpirun hands on
+  Json runs = Json::array();
   for (const int fold : chosen_folds(store, config, a.fold)) {
     const bool stop = ranks.size() == 1 && interrupted;
-    if (stop || !train_fold(a, config, store, fold, ranks)) return;
+    if (stop || !train_fold(a, config, store, fold, ranks, runs)) break;
   }
+  if (common().json && ranks.first()) print_json({{"runs", runs}});
 }
 
 void run(const Arguments& a) {

@@ -2,6 +2,9 @@
 
 #include <omp.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "apps/common.h"
 #include "apps/train_ranks.h"
 #include "engine/core/json_fields.h"
@@ -23,6 +26,27 @@ WeightFile model_of(const TrainConfig& config, const fs::path& net_file, const L
   if (net_file.extension() == ".json") model.metadata["net"] = read_json_file(net_file).dump();
   model.tensors.emplace_back("__mean__", std::move(mean));
   return model;
+}
+
+void require_resumable(const TrainConfig& config, const fs::path& folder) {
+  const fs::path file = folder / "config.json";
+  if (!fs::exists(file)) return;
+  const Json begun = read_json_file(file), now = write_json(config);
+  constexpr std::string_view kFree[] = {"/solver/max_iter",  "/solver/snapshot", "/solver/display",
+                                        "/solver/keep_last", "/evaluation/",     "/data/workers",
+                                        "/data/prefetch"};
+  for (const Json& change : Json::diff(begun, now)) {
+    const auto path = change["path"].get<std::string>();
+    const auto free = [&](std::string_view key) { return path.starts_with(key); };
+    if (std::ranges::any_of(kFree, free)) continue;
+    const Json::json_pointer at(path);
+    const auto value_in = [&](const Json& of) {
+      return of.contains(at) ? of[at].dump() : std::string("none");
+    };
+    throw Error(str("another config than the run's in ", file.string(), ":", path.substr(1), ": ",
+                    value_in(now), ", expected ", value_in(begun),
+                    " as it began with (--force resumes anyway)"));
+  }
 }
 
 Json computation_of(const Executor& executor, const ExecutorOptions& execution,

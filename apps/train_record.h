@@ -25,4 +25,8 @@ namespace fovea::apps {
                                   const View& view, int fold, const std::string& device,
                                   const Communicator& ranks);
 
+// Error that names the first difference, unless the run in `folder` began with this config: it may
+// become longer, and be written, shown and evaluated otherwise, but not compute anything else.
+void require_resumable(const TrainConfig& config, const std::filesystem::path& folder);
+
 }  // namespace fovea::apps

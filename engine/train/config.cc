@@ -121,6 +121,14 @@ void check_config(const TrainConfig& c, const std::string& file) {
           ", expected 1 or more");
   require(c.solver.iter_size >= 1, "wrong value in ", file,
           ".solver.iter_size: ", c.solver.iter_size, ", expected 1 or more");
+  require(c.solver.base_lr >= 0 && c.solver.weight_decay >= 0, "wrong value in ", file,
+          ".solver: base_lr ", c.solver.base_lr, ", weight_decay ", c.solver.weight_decay,
+          ", expected 0 or more");
+  require(c.solver.momentum >= 0 && c.solver.momentum < 1, "wrong value in ", file,
+          ".solver.momentum: ", c.solver.momentum, ", expected 0 or more, below 1");
+  require(c.solver.snapshot >= 0 && c.solver.display >= 0, "wrong value in ", file,
+          ".solver: snapshot ", c.solver.snapshot, ", display ", c.solver.display,
+          ", expected 0 (never) or more");
   require(c.solver.keep_last >= 0, "wrong value in ", file,
           ".solver.keep_last: ", c.solver.keep_last, ", expected 0 (all) or more");
   require(c.solver.ema >= 0 && c.solver.ema < 1, "wrong value in ", file,

@@ -55,6 +55,73 @@ TEST_F(NetCommands, ShowCountsParametersAndProducts) {
   EXPECT_EQ(batch["macs"], 5 * net["macs"].get<std::int64_t>());
 }
 
+// A wrong command line: exit code 2 and one line that names what is wrong.
+TEST_F(NetCommands, AWrongCommandLineIsOneLine) {
+  const auto expect_wrong = [&](const std::vector<std::string>& line, const std::string& message) {
+    const CommandResult result = run(line);
+    EXPECT_EQ(result.code, 2) << result.err;
+    EXPECT_EQ(result.err, "fovea: error: " + message + "\n");
+    EXPECT_EQ(result.out, "");
+  };
+  expect_wrong({"nonsense"}, "unknown command: 'fovea nonsense' (fovea --help)");
+  expect_wrong({"net", "shaw"},
+               "unknown command: 'fovea net shaw', did you mean 'show'? (fovea net --help)");
+  expect_wrong({"net", "init", "adiencenet"}, "--out is required (fovea net init --help)");
+  expect_wrong({"net", "show", "adiencenet", "--bach", "3"},
+               "unknown option of fovea net show: '--bach', did you mean '--batch'? "
+               "(fovea net show --help)");
+  expect_wrong({"net", "show", "adiencenet", "caffenet"},
+               "unexpected argument of fovea net show: 'caffenet' (fovea net show --help)");
+  expect_wrong({"devices", "--device", "gpu"},
+               "--device: unknown device: 'gpu', expected auto | cpu | reference | emulated | "
+               "cuda[:N] | cudnn[:N] (fovea devices --help)");
+}
+
+TEST_F(NetCommands, WhatOnlyWritesTellsItsFilesAsJson) {
+  const Json made =
+      json_of(run({"net", "init", file("toy.json"), "--out", file("v.safetensors"), "--json"}));
+  EXPECT_EQ(made, Json({{"files", {file("v.safetensors")}}}));
+  expect_mistake(run({"net", "init", file("toy.json"), "--out", file("v.caffemodel")}),
+                 {"v.caffemodel", "expected NAME.safetensors"});
+  const Tensor<float> x = random_tensor<float>({1, 3, 10, 10}, 1);
+  write_npy(folder_ / "x.npy", x.view());
+  const CommandResult forward = run({"forward", "--weights", file("w.safetensors"), "--input",
+                                     file("x.npy"), "--out", file("blobs"), "--json"});
+  EXPECT_EQ(json_of(forward), Json({{"files", {file("blobs/prob.npy")}}}));
+  EXPECT_TRUE(forward.err.starts_with("device cpu, fp32, engine ordered, ")) << forward.err;
+}
+
+// A full disk behind the standard output.
+TEST_F(NetCommands, AResultThatCannotBePrintedIsAnError) {
+  const std::string command =
+      str(FOVEA_COMMAND, " net show adiencenet --json > /dev/full 2> ", file("err"));
+  EXPECT_NE(std::system(command.c_str()), 0);
+  EXPECT_EQ(read_file(folder_ / "err"),
+            "fovea: error: cannot write the result to standard output\n");
+}
+
+TEST_F(NetCommands, AGreyPhotographForANetOfOneChannel) {
+  write_file(folder_ / "grey.json", R"({"name": "Grey",
+    "input": {"name": "data", "shape": [1, 6, 6]},
+    "layers": [{"name": "scores", "type": "inner_product", "outputs": 2},
+               {"name": "prob", "type": "softmax", "phase": "deploy"}]})");
+  ASSERT_EQ(run({"net", "init", file("grey.json"), "--out", file("g.safetensors")}).code, 0);
+  const Image image{
+      .height = 6, .width = 6, .channels = 1, .pixels = std::vector<std::uint8_t>(36, 9)};
+  write_file(folder_ / "grey.png", encode_png(image));
+  const Json said =
+      json_of(run({"predict", "--weights", file("g.safetensors"), file("grey.png"), "--json"}));
+  EXPECT_EQ(said["images"][0]["classes"].size(), 2U);
+}
+
+TEST_F(NetCommands, TrainingWithoutALossIsNotMeasured) {
+  write_file(folder_ / "lossless.json", R"({"name": "Lossless",
+    "input": {"name": "data", "shape": [1, 6, 6]},
+    "layers": [{"name": "scores", "type": "inner_product", "outputs": 2}]})");
+  expect_mistake(run({"bench", "net", file("lossless.json"), "--mode", "train", "--seconds", "0"}),
+                 {"no loss in net", "lossless.json"});
+}
+
 TEST_F(NetCommands, ShowPrintsColumnsApart) {
   const CommandResult table = run({"net", "show", "caffenet"});
   ASSERT_EQ(table.code, 0) << table.err;

@@ -157,6 +157,32 @@ TEST(TrainCommand, MistakesAreOneLineAndLeaveNothing) {
                  {"wrong shape in", "scores.weight", "expected 2x"});
 }
 
+// What a folder says of its run stays true.
+TEST(TrainCommand, ResumesOnlyTheRunThatBegan) {
+  const ToyRun toy(7);
+  const auto train = [&](std::vector<std::string> more) {
+    return run_command(toy.path(), toy.train("run", std::move(more)));
+  };
+  ASSERT_EQ(train({"--seed", "7"}).code, 0);
+  const std::string began = read_file(toy / "run/fold0/config.json");
+  expect_mistake(train({"--resume", "--quiet"}), {"run/fold0/config.json:seed: 1, expected 7"});
+  expect_mistake(train({"--resume", "--quiet", "--seed", "7", "--set", "solver.base_lr=0.5"}),
+                 {"config.json:solver/base_lr: 0.5", "as it began with"});
+  EXPECT_EQ(read_file(toy / "run/fold0/config.json"), began);
+  const CommandResult again = train({"--resume", "--seed", "7"});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_NE(again.err.find("nothing to do: the run is at iteration 7 of 7"), std::string::npos);
+  const CommandResult longer = train({"--resume", "--seed", "7", "--max-iter", "9", "--json"});
+  ASSERT_EQ(longer.code, 0) << longer.err;
+  EXPECT_EQ(Json::parse(longer.out)["runs"][0]["iteration"], 9);
+}
+
+TEST(TrainCommand, WhatIsRefusedLeavesNoFolder) {
+  const ToyRun toy(7);
+  expect_mistake(run_command(toy.path(), toy.train("run", {"--set", "data.crop=13"})), {"crop"});
+  EXPECT_FALSE(fs::exists(toy / "run"));
+}
+
 TEST(TrainCommand, AFullDiskIsOneLineAndLeavesNoSnapshot) {
   const ToyRun toy(7);
   const CommandResult result =
