@@ -119,6 +119,7 @@ void add_target(const WalkArguments& a, const std::string& word, float weight,
 
 }  // namespace
 
+// option_text where the values that a check allows would take a line of the help of their own.
 void add_input_options(CLI::App& app, InputArguments& a) {
   app.add_option("IMAGE", a.images, "photographs");
   app.add_option("--net", a.net, "net (default: the one in the weights' metadata)");
@@ -129,12 +130,14 @@ void add_input_options(CLI::App& app, InputArguments& a) {
   app.add_option("--data", a.store, "store, with --view");
   app.add_option("--view", a.view, "view of the store");
   app.add_option("--limit", a.limit, "images of the view, 0 = all")
-      ->check(CLI::Range(0, 1000000000));
+      ->check(CLI::Range(0, 1000000000))
+      ->option_text("INT");
   app.add_option("--batch", a.batch, "images at once")
       ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+      ->option_text(str("INT=", a.batch));
   app.add_option("--memory", a.memory, "instead: as many as fit into this many MB, 0 = --batch")
-      ->check(CLI::Range(0, 1 << 30));
+      ->check(CLI::Range(0, 1 << 30))
+      ->option_text("INT");
 }
 
 void settle_input(InputArguments& a) {
@@ -161,7 +164,8 @@ void add_rule_options(CLI::App& app, RuleArguments& a) {
                  "last layer (name or index) of the low part of toolbox-54 to 60, 102, 104, 114");
   app.add_option("--aux-softmax", a.aux_softmax,
                  "probabilities of auxiliary heads: inject (toolbox-N) | drop")
-      ->check(CLI::IsMember({"inject", "drop"}));
+      ->check(CLI::IsMember({"inject", "drop"}))
+      ->option_text("TEXT");
   app.add_flag("--toolbox-group-bias", a.toolbox_group_bias,
                "group 0's biases in every group, as the LRP Toolbox");
 }
@@ -172,7 +176,7 @@ void add_walk_options(CLI::App& app, WalkArguments& a) {
                  "image: N,N,...")
       ->capture_default_str();
   app.add_option("--start-relevance", a.start, "score | X | X.npy (of the start layer's shape)")
-      ->capture_default_str();
+      ->option_text("X=" + a.start);
   app.add_option("--first", a.first, "layer (name or index) where the walk ends");
   app.add_option("--last", a.last, "layer where it starts (the last inner product)");
   app.add_option("--channels", a.channels,
@@ -187,16 +191,18 @@ void add_output_options(CLI::App& app, OutputArguments& a) {
   app.add_option(
          "--range", a.range,
          "colours over symmetric | absolute | positive values (absolute for sequential maps)")
-      ->check(CLI::IsMember({"symmetric", "absolute", "positive"}));
+      ->check(CLI::IsMember({"symmetric", "absolute", "positive"}))
+      ->option_text("TEXT");
   app.add_option("--normalize", a.normalize,
                  "the last colour is the largest value of each image | batch | none: it is 1")
       ->check(CLI::IsMember({"image", "batch", "none"}))
-      ->capture_default_str();
+      ->option_text("TEXT=" + a.normalize);
   app.add_option("--limit-at", a.limit, "instead: the last colour is this value")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("FLOAT");
   app.add_option("--channel-fold", a.channel_fold, "a pixel's value: sum | norm of its channels")
       ->check(CLI::IsMember({"sum", "norm"}))
-      ->capture_default_str();
+      ->option_text("TEXT=" + a.channel_fold);
   app.add_flag("--panel", a.panel, "also NAME.panel.png: image, maps and colour bar side by side");
   app.add_flag("--raw", a.raw, "also NAME.relevance.npy");
 }

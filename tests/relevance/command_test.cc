@@ -1,6 +1,9 @@
 // `fovea relevance` as a process: results, user mistakes, and config files of the LRP Toolbox.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
+#include <map>
 #include <sstream>
 
 #include "data/image.h"
@@ -59,6 +62,11 @@ TEST_F(RelevanceCommand, VerifiesEveryStep) {
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.out.find("norm1"), std::string::npos);
   EXPECT_EQ(result.out.find("  off"), std::string::npos);
+}
+
+TEST_F(RelevanceCommand, HelpIsAboutAScreen) {
+  const std::string help = run({"relevance", "--help"}).out;
+  EXPECT_LE(std::ranges::count(help, '\n'), 56) << help;
 }
 
 TEST_F(RelevanceCommand, SaysWhatIsWrongInOneLine) {
