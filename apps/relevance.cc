@@ -128,9 +128,13 @@ class Explanation {
     for (std::int64_t n = 0; n < count; ++n) {
       const Sample& sample = inputs_.samples()[static_cast<std::size_t>(first + n)];
       const TensorView<const float> map = map_of(n);
-      write_maps(output, sample, map);
-      if (!a_.output.layers.empty()) write_layers(a_.output, *analyzer_, sample.name, n);
-      if (a_.verify) verified_ &= print_verification(sample.name, analyzer_->verify(n));
+      // Before anything of the image is written: what is wrong leaves no files.
+      const bool verified = !a_.verify || print_verification(sample.name, analyzer_->verify(n));
+      verified_ &= verified;
+      if (verified) {
+        write_maps(output, sample, map);
+        if (!a_.output.layers.empty()) write_layers(a_.output, *analyzer_, sample.name, n);
+      }
       images.push_back(describe(sample, starts[static_cast<std::size_t>(n)], scores, map, n));
     }
   }

@@ -64,6 +64,27 @@ TEST_F(RelevanceCommand, VerifiesEveryStep) {
   EXPECT_EQ(result.out.find("  off"), std::string::npos);
 }
 
+TEST_F(RelevanceCommand, VerifiesWithAMeanImage) {
+  write_input();
+  write_mean(folder_ / "mean.binaryproto", Tensor<float>(Shape{3, kSide, kSide}, 100).view(), true);
+  for (const char* rule : {"study", "z-box"}) {
+    const CommandResult result =
+        explain({"--verify", "--rule", rule, "--mean", path("mean.binaryproto")});
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_EQ(result.out.find("  off"), std::string::npos) << result.out;
+  }
+}
+
+TEST_F(RelevanceCommand, WritesNothingOfAnImageThatFailsItsVerification) {
+  Tensor<float> x = random_tensor<float>(Shape{1, 3, kSide, kSide}, 1);
+  x.values[0] = std::numeric_limits<float>::quiet_NaN();
+  write_npy(path("x.npy"), x.view());
+  const CommandResult result = explain({"--verify"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.out.find("  off"), std::string::npos);
+  EXPECT_TRUE(fs::is_empty(path("out")));
+}
+
 TEST_F(RelevanceCommand, HelpIsAboutAScreen) {
   const std::string help = run({"relevance", "--help"}).out;
   EXPECT_LE(std::ranges::count(help, '\n'), 56) << help;
