@@ -194,6 +194,21 @@ class Explanation {
   bool repeats_ = false, verified_ = true;
 };
 
+// A config file of the LRP Toolbox says itself what most options say.
+void report_unused(const Arguments& a, const CLI::App& app) {
+  if (a.toolbox.config.empty()) {
+    if (a.toolbox.transposed_mean)
+      talk("--toolbox-transposed-mean is not used without --lrp-toolbox-config");
+    return;
+  }
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    const bool used = option->get_positional() || name == "--lrp-toolbox-config" ||
+                      name == "--toolbox-transposed-mean" || name == "--toolbox-group-bias";
+    if (option->count() > 0 && !used) talk(name + " is not used with --lrp-toolbox-config");
+  }
+}
+
 void run(const Arguments& a) {
   if (!a.toolbox.config.empty())
     return run_toolbox_config(a.toolbox, a.input.images, a.rule.toolbox_group_bias);
@@ -222,6 +237,7 @@ void add_relevance_command(CLI::App& app) {
   add_relevance_gallery_command(*c);
   c->callback([a, c] {
     if (!c->get_subcommands().empty()) return;
+    report_unused(*a, *c);
     if (a->toolbox.config.empty()) settle_input(a->input);
     run(*a);
   });

@@ -128,18 +128,26 @@ class ToolboxConfig : public RelevanceCommand {
     std::ofstream(folder_ / "names.txt") << "a\nb\nc\nd\ne\nf\n";
     std::ofstream(folder_ / "list.txt") << "faces/a.png -1\nfaces/a.png 3\n";
   }
-  void write_config(const std::string& extra = "") {
-    std::ofstream(folder_ / "config.txt")
-        << "param_file\n"
-        << path("net.prototxt") << "\n\nmodel_file\n"
-        << path("w.safetensors") << "\n\nmean_file\n"
-        << path("mean.binaryproto") << "\n\nsynsetfile\n"
-        << path("names.txt") << "\n\nuse_mean_file_asbinaryprotoblob\n1\n\nlastlayerindex\n-2\n\n"
-        << "-1 finds lowest softmax layer and inserts at the layer below\n\n"
-        << "firstlayerindex\n0\n\nnumclasses\n6\n\nbaseimgsize\n20\n\nstandalone_outpath\n"
-        << path("lrp_output") << "\n\nstandalone_rootpath\nfaces\n\nepsstab\n0.1\n\n"
-        << "alphabeta_beta\n1\n\nrelpropformulatype\n100\n\n"
-        << extra;
+  // With other values for some keys.
+  void write_config(const std::string& extra = "",
+                    const std::map<std::string, std::string>& values = {}) {
+    std::ostringstream text;
+    text << "param_file\n"
+         << path("net.prototxt") << "\n\nmodel_file\n"
+         << path("w.safetensors") << "\n\nmean_file\n"
+         << path("mean.binaryproto") << "\n\nsynsetfile\n"
+         << path("names.txt") << "\n\nuse_mean_file_asbinaryprotoblob\n1\n\nlastlayerindex\n-2\n\n"
+         << "-1 finds lowest softmax layer and inserts at the layer below\n\n"
+         << "firstlayerindex\n0\n\nnumclasses\n6\n\nbaseimgsize\n20\n\nstandalone_outpath\n"
+         << path("lrp_output") << "\n\nstandalone_rootpath\nfaces\n\nepsstab\n0.1\n\n"
+         << "alphabeta_beta\n1\n\nrelpropformulatype\n100\n\n"
+         << extra;
+    std::string config = text.str();
+    for (const auto& [key, value] : values) {
+      const std::size_t at = config.find("\n" + key + "\n") + key.size() + 2;
+      config.replace(at, config.find('\n', at) - at, value);
+    }
+    std::ofstream(folder_ / "config.txt") << config;
   }
   CommandResult run_config(std::vector<std::string> more = {}) {
     std::vector<std::string> arguments = {"relevance",        "--lrp-toolbox-config",
@@ -216,6 +224,55 @@ TEST_F(ToolboxConfig, SubtractsTheMeanTransposedOnlyWhenAsked) {
   const std::vector<float> map = expected(true), straight = expected(false);
   EXPECT_TRUE(all_near(raw(), map, 1e-5 * largest_magnitude(map)));
   EXPECT_FALSE(all_near(map, straight, 1e-3 * largest_magnitude(map)));
+}
+
+TEST_F(ToolboxConfig, WritesUnderTheOutputFolderAlsoFromAbsolutePaths) {
+  write_config("", {{"standalone_rootpath", path("root")}});
+  ASSERT_EQ(run_config().code, 0);
+  EXPECT_TRUE(fs::exists(path("lrp_output") + path("root/faces/a.png_rawhm.txt")));
+  EXPECT_FALSE(fs::exists(path("root/faces/a.png_rawhm.txt")));
+  write_config("", {{"standalone_rootpath", "../root"}, {"standalone_outpath", path("lrp/out")}});
+  std::ofstream(folder_ / "list.txt") << "../root/faces/a.png -1\n";
+  ASSERT_EQ(run_config().code, 0);
+  EXPECT_TRUE(fs::exists(path("lrp/out/root/faces/a.png_rawhm.txt")));
+}
+
+TEST_F(ToolboxConfig, RanksAsManyClassesAsTheConfigSays) {
+  std::ofstream(folder_ / "list.txt") << "faces/a.png -1\n";
+  write_config("", {{"numclasses", "7"}});
+  expect_mistake(run_config(), {"wrong value for numclasses in", "7, expected at most 6"});
+  EXPECT_FALSE(fs::exists(path("lrp_output")));
+  write_config("", {{"numclasses", "2"}});
+  const CommandResult result = run_config();
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.err.find("the last 4 of the net's 6 outputs are not ranked"), std::string::npos);
+  const std::string top = read_file(path("lrp_output/faces/a.png_top10scores.txt"));
+  EXPECT_EQ(std::ranges::count(top, '\n'), 2);
+}
+
+TEST_F(ToolboxConfig, ReportsOptionsThatItDoesNotUse) {
+  write_config();
+  const CommandResult result = run_config({"--rule", "study", "--eps", "1", "--out", path("out"),
+                                           "--toolbox-group-bias", "--seed", "1"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  for (const char* option : {"--rule", "--eps", "--out"})
+    EXPECT_NE(result.err.find(str(option, " is not used with")), std::string::npos) << option;
+  EXPECT_EQ(result.err.find("--toolbox"), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("--seed"), std::string::npos) << result.err;
+  EXPECT_FALSE(fs::exists(path("out")));
+}
+
+TEST_F(ToolboxConfig, NamesTheKeyThatIsWrong) {
+  const auto mistake = [&](const char* key, const char* value, const char* part) {
+    write_config("", {{key, value}});
+    expect_mistake(run_config(), {part, "config.txt"});
+    EXPECT_FALSE(fs::exists(path("lrp_output")));
+  };
+  mistake("relpropformulatype", "102", "no auxiliaryvariable_maxlayerindexforflatdistinconv");
+  mistake("epsstab", "-1", "wrong value for epsstab");
+  mistake("alphabeta_beta", "-1", "wrong value for alphabeta_beta");
+  mistake("firstlayerindex", "3", "wrong value for firstlayerindex");
+  mistake("lastlayerindex", "5", "expected -2, -1 or a layer index below 5");
 }
 
 TEST_F(ToolboxConfig, NamesTheLineThatIsWrong) {
