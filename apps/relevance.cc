@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <map>
 
 #include "apps/common.h"
 #include "apps/progress.h"
@@ -12,6 +13,8 @@
 #include "apps/relevance_toolbox.h"
 #include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
+#include "engine/core/split_list.h"
+#include "engine/relevance/places.h"
 #include "engine/relevance/repeat.h"
 
 namespace fovea::apps {
@@ -41,6 +44,26 @@ Tensor<float> unit_scores(const Tensor<float>& scores) {
   return units;
 }
 
+// Photographs of one name in several folders would be files of one name in --out.
+void check_names(const std::vector<std::string>& files) {
+  std::map<std::string, std::string> seen;
+  for (const std::string& file : files) {
+    const auto [other, is_new] = seen.emplace(sample_name(file), file);
+    require(is_new, "images of the same name: ", other->second, " and ", file,
+            ", expected names that differ before the ending: the files in --out are named by them");
+  }
+}
+
+// Every name of --layers is one of a layer that the walk goes through.
+void check_layers(const std::string& names, const Graph& net, const Graph& walked, int first) {
+  if (names == "all") return;
+  for (const std::string& name : split_list(names)) {
+    const bool found = net.find_node(name) >= first &&
+                       std::ranges::find(walked.nodes, name, &Node::name) != walked.nodes.end();
+    require(found, "wrong layer for --layers: ", name, ", expected one that the walk goes through");
+  }
+}
+
 class Explanation {
  public:
   explicit Explanation(const Arguments& a) : a_(a), inputs_(a.input) {
@@ -53,6 +76,13 @@ class Explanation {
                                   .first = layer_index(graph, a.walk.first, 0),
                                   .keep_all = !a.output.layers.empty() || a.verify,
                                   .channels = channels_of(a.walk, graph)};
+    // The engine takes a walk through one layer, as the whole of a net with one is; the LRP Toolbox
+    // takes none.
+    const int last = options.last < 0 ? last_inner_product(graph) : options.last;
+    require(a.walk.first.empty() || options.first < last,
+            "wrong value for --first: ", options.first, ", expected a layer below ", last,
+            ", where the walk starts");
+    check_targets(a.walk, inputs_.samples().size());
     repeats_ = options.composite.repeat.kind != RepeatKind::kOnce;
     if (repeats_) check_repeatable();
     if (a.input.memory > 0) {
@@ -61,6 +91,7 @@ class Explanation {
       graph = inputs_.graph(batch);
     }
     analyzer_ = make_analyzer(inputs_, graph, options);
+    check_layers(a.output.layers, graph, analyzer_->executor().graph(), options.first);
     if (a.walk.start.ends_with(".npy")) initial_ = read_npy(a.walk.start);
   }
 
@@ -212,7 +243,10 @@ void report_unused(const Arguments& a, const CLI::App& app) {
 void run(const Arguments& a) {
   if (!a.toolbox.config.empty())
     return run_toolbox_config(a.toolbox, a.input.images, a.rule.toolbox_group_bias);
-  if (!a.explain && a.output.out.empty()) throw CLI::RequiredError("--out");
+  if (!a.explain) {
+    if (a.output.out.empty()) throw CLI::RequiredError("--out");
+    check_names(a.input.images);
+  }
   Explanation(a).run();
 }
 

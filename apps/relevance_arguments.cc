@@ -23,7 +23,20 @@ bool is_number(const std::string& text) {
          text.find_first_not_of("0123456789") == std::string::npos;
 }
 
+void check_numbers(const RuleArguments& a) {
+  const auto not_negative = [](const char* option, const std::optional<float>& value) {
+    require(!value || (*value >= 0 && std::isfinite(*value)), "wrong value for ", option, ": ",
+            value.value_or(0), ", expected 0 or more");
+  };
+  not_negative("--eps", a.epsilon);
+  not_negative("--beta", a.beta);
+  not_negative("--gamma", a.gamma);
+  require(a.steps.value_or(1) >= 1, "wrong value for --walks: ", a.steps.value_or(1),
+          ", expected 1 or more");
+}
+
 CompositeOverrides overrides_of(const RuleArguments& a, const Graph& graph) {
+  check_numbers(a);
   CompositeOverrides overrides{.epsilon = a.epsilon,
                                .beta = a.beta,
                                .bias = parse_enum<BiasRule>(a.bias, "--bias"),
@@ -34,7 +47,12 @@ CompositeOverrides overrides_of(const RuleArguments& a, const Graph& graph) {
   if (a.lrn) overrides.lrn = parse_enum<LrnRule>(*a.lrn, "--lrn");
   if (a.max_pooling)
     overrides.max_pooling = parse_enum<MaxPoolingRule>(*a.max_pooling, "--max-pooling");
-  if (!a.flat_until.empty()) overrides.flat_until = layer_index(graph, a.flat_until, -1);
+  if (!a.flat_until.empty()) {
+    overrides.flat_until = layer_index(graph, a.flat_until, -1);
+    require(*overrides.flat_until < std::ssize(graph.nodes),
+            "wrong value for --flat-until: ", *overrides.flat_until,
+            ", expected a layer index below ", graph.nodes.size());
+  }
   if (a.aux_softmax) overrides.auxiliary_softmax = *a.aux_softmax == "inject";
   return overrides;
 }
@@ -141,6 +159,12 @@ void add_input_options(CLI::App& app, InputArguments& a) {
 }
 
 void settle_input(InputArguments& a) {
+  const int kinds = int{!a.images.empty()} + int{!a.input.empty()} + int{!a.store.empty()};
+  if (kinds == 0) throw CLI::RequiredError("one of IMAGE..., --input and --data");
+  if (kinds > 1)
+    throw CLI::ValidationError("IMAGE..., --input, --data", "expected one of them, not several");
+  if (!a.store.empty() && a.view.empty()) throw CLI::RequiresError("--data", "--view");
+  if (!a.view.empty() && a.store.empty()) throw CLI::RequiresError("--view", "--data");
   if (auto model = settle_model(a.model, a.weights, a.net, a.mean))
     a.settled = std::make_shared<Model>(std::move(*model));
   if (a.weights.empty()) throw CLI::RequiredError("--model or --weights");
@@ -236,8 +260,7 @@ std::vector<ChannelChoice> channels_of(const WalkArguments& a, const Graph& grap
 std::vector<StartUnit> starts_of(const WalkArguments& a, const std::string& image,
                                  std::size_t index, int label, std::span<const float> scores) {
   const std::vector<std::string> list = split(a.target, ',');
-  if (list.size() > 1 && index >= list.size())
-    throw Error(str("wrong --target: ", list.size(), " targets, expected one per image"));
+  expects(list.size() == 1 || index < list.size(), "a target for every image");
   std::vector<StartUnit> starts;
   std::string word;
   float weight = 1;
@@ -251,6 +274,12 @@ std::vector<StartUnit> starts_of(const WalkArguments& a, const std::string& imag
     weight = c == '-' ? -1.0F : 1.0F;
   }
   return starts;
+}
+
+void check_targets(const WalkArguments& a, std::size_t images) {
+  const std::size_t targets = split(a.target, ',').size();
+  require(targets == 1 || targets == images, "wrong --target: ", targets, " targets for ", images,
+          " images, expected one or one per image");
 }
 
 int target_of(const WalkArguments& a, const std::string& image, std::size_t index, int label,

@@ -85,6 +85,33 @@ TEST_F(RelevanceCommand, WritesNothingOfAnImageThatFailsItsVerification) {
   EXPECT_TRUE(fs::is_empty(path("out")));
 }
 
+TEST_F(RelevanceCommand, RefusesImagesWhoseFilesWouldHaveOneName) {
+  expect_mistake(run({"relevance", "--net", path("net.prototxt"), "--weights",
+                      path("w.safetensors"), "a/1.jpg", "b/1.png", "--out", path("out")}),
+                 {"images of the same name: a/1.jpg and b/1.png"});
+  EXPECT_FALSE(fs::exists(path("out")));
+}
+
+TEST_F(RelevanceCommand, TakesOneKindOfInput) {
+  write_input();
+  const auto wrong_line = [&](std::vector<std::string> more, const char* part) {
+    std::vector<std::string> arguments = {
+        "relevance",           "--net", path("net.prototxt"), "--weights",
+        path("w.safetensors"), "--out", path("out")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const CommandResult result = run(arguments);
+    EXPECT_EQ(result.code, 2);
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+    EXPECT_FALSE(fs::exists(path("out")));
+  };
+  wrong_line({}, "one of IMAGE..., --input and --data is required");
+  wrong_line({"face.jpg", "--input", path("x.npy")}, "expected one of them");
+  wrong_line({"--input", path("x.npy"), "--data", "s.fovea", "--view", "v"},
+             "expected one of them");
+  wrong_line({"--data", "s.fovea"}, "--data requires --view");
+  wrong_line({"face.jpg", "--view", "v"}, "--view requires --data");
+}
+
 TEST_F(RelevanceCommand, HelpIsAboutAScreen) {
   const std::string help = run({"relevance", "--help"}).out;
   EXPECT_LE(std::ranges::count(help, '\n'), 56) << help;
@@ -98,7 +125,8 @@ TEST_F(RelevanceCommand, SaysWhatIsWrongInOneLine) {
   mistake({"--rule", "epsilonplus"}, "did you mean 'EpsilonPlus'");
   mistake({"--target", "9"}, "expected a class below 6");
   mistake({"--target", "best"}, "expected predicted | label");
-  mistake({"--target", "1,2"}, "expected one per image");
+  mistake({"--target", "1,2"}, "2 targets for 3 images, expected one or one per image");
+  mistake({"--target", "1,2,3,99"}, "4 targets for 3 images, expected one or one per image");
   mistake({"--target", "label"}, "no label for image 0");
   mistake({"--channels", "conv1:8"}, "expected one below 8");
   mistake({"--channels", "conv1"}, "expected LAYER:C,C");
@@ -108,6 +136,17 @@ TEST_F(RelevanceCommand, SaysWhatIsWrongInOneLine) {
   mistake({"--rule", "toolbox-102"}, "no --flat-until");
   mistake({"--rule", "smoothgrad", "--layers", "all"}, "no --layers for rule smoothgrad");
   mistake({"--first", "conv9"}, "conv9");
+  mistake({"--first", "1", "--last", "1"}, "wrong value for --first: 1, expected a layer below 1");
+  mistake({"--first", "3"}, "wrong value for --first: 3, expected a layer below 3");
+  mistake({"--last", "99"}, "wrong value for --last: 99, expected a layer index below 5");
+  mistake({"--rule", "toolbox-102", "--flat-until", "99"},
+          "wrong value for --flat-until: 99, expected a layer index below 5");
+  mistake({"--layers", "conv1,nor1"}, "'nor1', did you mean 'norm1'");
+  mistake({"--layers", "prob"}, "wrong layer for --layers: prob");
+  mistake({"--layers", "conv1", "--first", "relu1"}, "wrong layer for --layers: conv1");
+  mistake({"--eps", "-1"}, "wrong value for --eps: -1, expected 0 or more");
+  mistake({"--beta", "-1"}, "wrong value for --beta: -1, expected 0 or more");
+  mistake({"--rule", "smoothgrad", "--walks", "0"}, "wrong value for --walks: 0");
   EXPECT_EQ(run({"relevance", "--net", path("net.prototxt")}).code, 2);
 }
 
