@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <map>
 
 #include "apps/common.h"
 #include "apps/progress.h"
@@ -12,6 +13,8 @@
 #include "apps/relevance_toolbox.h"
 #include "engine/core/json_fields.h"
 #include "engine/core/npy.h"
+#include "engine/core/split_list.h"
+#include "engine/relevance/places.h"
 #include "engine/relevance/repeat.h"
 
 namespace fovea::apps {
@@ -41,6 +44,26 @@ Tensor<float> unit_scores(const Tensor<float>& scores) {
   return units;
 }
 
+// Photographs of one name in several folders would be files of one name in --out.
+void check_names(const std::vector<std::string>& files) {
+  std::map<std::string, std::string> seen;
+  for (const std::string& file : files) {
+    const auto [other, is_new] = seen.emplace(sample_name(file), file);
+    require(is_new, "images of the same name: ", other->second, " and ", file,
+            ", expected names that differ before the ending: the files in --out are named by them");
+  }
+}
+
+// Every name of --layers is one of a layer that the walk goes through.
+void check_layers(const std::string& names, const Graph& net, const Graph& walked, int first) {
+  if (names == "all") return;
+  for (const std::string& name : split_list(names)) {
+    const bool found = net.find_node(name) >= first &&
+                       std::ranges::find(walked.nodes, name, &Node::name) != walked.nodes.end();
+    require(found, "wrong layer for --layers: ", name, ", expected one that the walk goes through");
+  }
+}
+
 class Explanation {
  public:
   explicit Explanation(const Arguments& a) : a_(a), inputs_(a.input) {
@@ -53,6 +76,13 @@ class Explanation {
                                   .first = layer_index(graph, a.walk.first, 0),
                                   .keep_all = !a.output.layers.empty() || a.verify,
                                   .channels = channels_of(a.walk, graph)};
+    // The engine takes a walk through one layer, as the whole of a net with one is; the LRP Toolbox
+    // takes none.
+    const int last = options.last < 0 ? last_inner_product(graph) : options.last;
+    require(a.walk.first.empty() || options.first < last,
+            "wrong value for --first: ", options.first, ", expected a layer below ", last,
+            ", where the walk starts");
+    check_targets(a.walk, inputs_.samples().size());
     repeats_ = options.composite.repeat.kind != RepeatKind::kOnce;
     if (repeats_) check_repeatable();
     if (a.input.memory > 0) {
@@ -61,6 +91,7 @@ class Explanation {
       graph = inputs_.graph(batch);
     }
     analyzer_ = make_analyzer(inputs_, graph, options);
+    check_layers(a.output.layers, graph, analyzer_->executor().graph(), options.first);
     if (a.walk.start.ends_with(".npy")) initial_ = read_npy(a.walk.start);
   }
 
@@ -128,9 +159,13 @@ class Explanation {
     for (std::int64_t n = 0; n < count; ++n) {
       const Sample& sample = inputs_.samples()[static_cast<std::size_t>(first + n)];
       const TensorView<const float> map = map_of(n);
-      write_maps(output, sample, map);
-      if (!a_.output.layers.empty()) write_layers(a_.output, *analyzer_, sample.name, n);
-      if (a_.verify) verified_ &= print_verification(sample.name, analyzer_->verify(n));
+      // Before anything of the image is written: what is wrong leaves no files.
+      const bool verified = !a_.verify || print_verification(sample.name, analyzer_->verify(n));
+      verified_ &= verified;
+      if (verified) {
+        write_maps(output, sample, map);
+        if (!a_.output.layers.empty()) write_layers(a_.output, *analyzer_, sample.name, n);
+      }
       images.push_back(describe(sample, starts[static_cast<std::size_t>(n)], scores, map, n));
     }
   }
@@ -190,10 +225,28 @@ class Explanation {
   bool repeats_ = false, verified_ = true;
 };
 
+// A config file of the LRP Toolbox says itself what most options say.
+void report_unused(const Arguments& a, const CLI::App& app) {
+  if (a.toolbox.config.empty()) {
+    if (a.toolbox.transposed_mean)
+      talk("--toolbox-transposed-mean is not used without --lrp-toolbox-config");
+    return;
+  }
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    const bool used = option->get_positional() || name == "--lrp-toolbox-config" ||
+                      name == "--toolbox-transposed-mean" || name == "--toolbox-group-bias";
+    if (option->count() > 0 && !used) talk(name + " is not used with --lrp-toolbox-config");
+  }
+}
+
 void run(const Arguments& a) {
   if (!a.toolbox.config.empty())
     return run_toolbox_config(a.toolbox, a.input.images, a.rule.toolbox_group_bias);
-  if (!a.explain && a.output.out.empty()) throw CLI::RequiredError("--out");
+  if (!a.explain) {
+    if (a.output.out.empty()) throw CLI::RequiredError("--out");
+    check_names(a.input.images);
+  }
   Explanation(a).run();
 }
 
@@ -218,6 +271,7 @@ void add_relevance_command(CLI::App& app) {
   add_relevance_gallery_command(*c);
   c->callback([a, c] {
     if (!c->get_subcommands().empty()) return;
+    report_unused(*a, *c);
     if (a->toolbox.config.empty()) settle_input(a->input);
     run(*a);
   });

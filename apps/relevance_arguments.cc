@@ -23,7 +23,20 @@ bool is_number(const std::string& text) {
          text.find_first_not_of("0123456789") == std::string::npos;
 }
 
+void check_numbers(const RuleArguments& a) {
+  const auto not_negative = [](const char* option, const std::optional<float>& value) {
+    require(!value || (*value >= 0 && std::isfinite(*value)), "wrong value for ", option, ": ",
+            value.value_or(0), ", expected 0 or more");
+  };
+  not_negative("--eps", a.epsilon);
+  not_negative("--beta", a.beta);
+  not_negative("--gamma", a.gamma);
+  require(a.steps.value_or(1) >= 1, "wrong value for --walks: ", a.steps.value_or(1),
+          ", expected 1 or more");
+}
+
 CompositeOverrides overrides_of(const RuleArguments& a, const Graph& graph) {
+  check_numbers(a);
   CompositeOverrides overrides{.epsilon = a.epsilon,
                                .beta = a.beta,
                                .bias = parse_enum<BiasRule>(a.bias, "--bias"),
@@ -34,7 +47,12 @@ CompositeOverrides overrides_of(const RuleArguments& a, const Graph& graph) {
   if (a.lrn) overrides.lrn = parse_enum<LrnRule>(*a.lrn, "--lrn");
   if (a.max_pooling)
     overrides.max_pooling = parse_enum<MaxPoolingRule>(*a.max_pooling, "--max-pooling");
-  if (!a.flat_until.empty()) overrides.flat_until = layer_index(graph, a.flat_until, -1);
+  if (!a.flat_until.empty()) {
+    overrides.flat_until = layer_index(graph, a.flat_until, -1);
+    require(*overrides.flat_until < std::ssize(graph.nodes),
+            "wrong value for --flat-until: ", *overrides.flat_until,
+            ", expected a layer index below ", graph.nodes.size());
+  }
   if (a.aux_softmax) overrides.auxiliary_softmax = *a.aux_softmax == "inject";
   return overrides;
 }
@@ -119,6 +137,7 @@ void add_target(const WalkArguments& a, const std::string& word, float weight,
 
 }  // namespace
 
+// option_text where the values that a check allows would take a line of the help of their own.
 void add_input_options(CLI::App& app, InputArguments& a) {
   app.add_option("IMAGE", a.images, "photographs");
   app.add_option("--net", a.net, "net (default: the one in the weights' metadata)");
@@ -129,15 +148,23 @@ void add_input_options(CLI::App& app, InputArguments& a) {
   app.add_option("--data", a.store, "store, with --view");
   app.add_option("--view", a.view, "view of the store");
   app.add_option("--limit", a.limit, "images of the view, 0 = all")
-      ->check(CLI::Range(0, 1000000000));
+      ->check(CLI::Range(0, 1000000000))
+      ->option_text("INT");
   app.add_option("--batch", a.batch, "images at once")
       ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+      ->option_text(str("INT=", a.batch));
   app.add_option("--memory", a.memory, "instead: as many as fit into this many MB, 0 = --batch")
-      ->check(CLI::Range(0, 1 << 30));
+      ->check(CLI::Range(0, 1 << 30))
+      ->option_text("INT");
 }
 
 void settle_input(InputArguments& a) {
+  const int kinds = int{!a.images.empty()} + int{!a.input.empty()} + int{!a.store.empty()};
+  if (kinds == 0) throw CLI::RequiredError("one of IMAGE..., --input and --data");
+  if (kinds > 1)
+    throw CLI::ValidationError("IMAGE..., --input, --data", "expected one of them, not several");
+  if (!a.store.empty() && a.view.empty()) throw CLI::RequiresError("--data", "--view");
+  if (!a.view.empty() && a.store.empty()) throw CLI::RequiresError("--view", "--data");
   if (auto model = settle_model(a.model, a.weights, a.net, a.mean))
     a.settled = std::make_shared<Model>(std::move(*model));
   if (a.weights.empty()) throw CLI::RequiredError("--model or --weights");
@@ -161,7 +188,8 @@ void add_rule_options(CLI::App& app, RuleArguments& a) {
                  "last layer (name or index) of the low part of toolbox-54 to 60, 102, 104, 114");
   app.add_option("--aux-softmax", a.aux_softmax,
                  "probabilities of auxiliary heads: inject (toolbox-N) | drop")
-      ->check(CLI::IsMember({"inject", "drop"}));
+      ->check(CLI::IsMember({"inject", "drop"}))
+      ->option_text("TEXT");
   app.add_flag("--toolbox-group-bias", a.toolbox_group_bias,
                "group 0's biases in every group, as the LRP Toolbox");
 }
@@ -172,7 +200,7 @@ void add_walk_options(CLI::App& app, WalkArguments& a) {
                  "image: N,N,...")
       ->capture_default_str();
   app.add_option("--start-relevance", a.start, "score | X | X.npy (of the start layer's shape)")
-      ->capture_default_str();
+      ->option_text("X=" + a.start);
   app.add_option("--first", a.first, "layer (name or index) where the walk ends");
   app.add_option("--last", a.last, "layer where it starts (the last inner product)");
   app.add_option("--channels", a.channels,
@@ -187,16 +215,18 @@ void add_output_options(CLI::App& app, OutputArguments& a) {
   app.add_option(
          "--range", a.range,
          "colours over symmetric | absolute | positive values (absolute for sequential maps)")
-      ->check(CLI::IsMember({"symmetric", "absolute", "positive"}));
+      ->check(CLI::IsMember({"symmetric", "absolute", "positive"}))
+      ->option_text("TEXT");
   app.add_option("--normalize", a.normalize,
                  "the last colour is the largest value of each image | batch | none: it is 1")
       ->check(CLI::IsMember({"image", "batch", "none"}))
-      ->capture_default_str();
+      ->option_text("TEXT=" + a.normalize);
   app.add_option("--limit-at", a.limit, "instead: the last colour is this value")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("FLOAT");
   app.add_option("--channel-fold", a.channel_fold, "a pixel's value: sum | norm of its channels")
       ->check(CLI::IsMember({"sum", "norm"}))
-      ->capture_default_str();
+      ->option_text("TEXT=" + a.channel_fold);
   app.add_flag("--panel", a.panel, "also NAME.panel.png: image, maps and colour bar side by side");
   app.add_flag("--raw", a.raw, "also NAME.relevance.npy");
 }
@@ -230,8 +260,7 @@ std::vector<ChannelChoice> channels_of(const WalkArguments& a, const Graph& grap
 std::vector<StartUnit> starts_of(const WalkArguments& a, const std::string& image,
                                  std::size_t index, int label, std::span<const float> scores) {
   const std::vector<std::string> list = split(a.target, ',');
-  if (list.size() > 1 && index >= list.size())
-    throw Error(str("wrong --target: ", list.size(), " targets, expected one per image"));
+  expects(list.size() == 1 || index < list.size(), "a target for every image");
   std::vector<StartUnit> starts;
   std::string word;
   float weight = 1;
@@ -245,6 +274,12 @@ std::vector<StartUnit> starts_of(const WalkArguments& a, const std::string& imag
     weight = c == '-' ? -1.0F : 1.0F;
   }
   return starts;
+}
+
+void check_targets(const WalkArguments& a, std::size_t images) {
+  const std::size_t targets = split(a.target, ',').size();
+  require(targets == 1 || targets == images, "wrong --target: ", targets, " targets for ", images,
+          " images, expected one or one per image");
 }
 
 int target_of(const WalkArguments& a, const std::string& image, std::size_t index, int label,

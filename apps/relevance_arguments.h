@@ -43,8 +43,8 @@ struct OutputArguments {
 };
 
 void add_input_options(CLI::App& app, InputArguments& a);
-// Makes --model what it stands for (settle_model); neither it nor --weights is a wrong command
-// line.
+// Makes --model what it stands for (settle_model). A wrong command line: neither it nor --weights;
+// not exactly one of IMAGE..., --input and --data; one of --data and --view without the other.
 void settle_input(InputArguments& a);
 void add_rule_options(CLI::App& app, RuleArguments& a);
 void add_walk_options(CLI::App& app, WalkArguments& a);
@@ -66,7 +66,9 @@ void add_output_options(CLI::App& app, OutputArguments& a);
 [[nodiscard]] std::vector<StartUnit> starts_of(const WalkArguments& a, const std::string& image,
                                                std::size_t index, int label,
                                                std::span<const float> scores);
-// The same where it can only be one class.
+// Error where --target is a list that has not one entry for each of `images` images.
+void check_targets(const WalkArguments& a, std::size_t images);
+// The same as starts_of where it can only be one class.
 [[nodiscard]] int target_of(const WalkArguments& a, const std::string& image, std::size_t index,
                             int label, std::span<const float> scores);
 

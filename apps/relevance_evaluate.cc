@@ -39,6 +39,8 @@ void check(const Arguments& a) {
     require(name == "all" || std::ranges::count(kMeasures, name) > 0, "unknown measure: '", name,
             "', expected all | localization | perturbation | class | parameters",
             did_you_mean(name, {kMeasures.begin(), kMeasures.end()}));
+    require(name != "localization" || !a.masks.empty(),
+            "no --masks for --measures localization, expected the folder of `fovea data synth`");
   }
 }
 

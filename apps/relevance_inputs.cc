@@ -31,7 +31,7 @@ std::vector<Sample> samples_of_files(const InputArguments& a, const TransformPar
   std::vector<Sample> samples;
   for (const std::string& file : a.images) {
     const Image image = fitting_photograph(file, transform, 3);
-    Sample sample{.name = fs::path(file).stem().string()};
+    Sample sample{.name = sample_name(file)};
     sample.input.resize(static_cast<std::size_t>(3 * transform.crop * transform.crop));
     fill_input(image, transform, sample.input);
     sample.picture = picture_of(image, transform.crop);
@@ -62,6 +62,8 @@ std::vector<Sample> samples_of_view(const InputArguments& a, const Shape& wanted
 
 }  // namespace
 
+std::string sample_name(const std::string& file) { return fs::path(file).stem().string(); }
+
 RelevanceInputs::RelevanceInputs(const InputArguments& a)
     : arguments_(a),
       model_(a.settled ? a.settled : std::make_shared<Model>(read_model(a.weights))) {
@@ -76,8 +78,8 @@ RelevanceInputs::RelevanceInputs(const InputArguments& a)
   } else {
     samples_ = samples_of_files(a, transform);
   }
-  require(!samples_.empty(),
-          "nothing to explain, expected IMAGE..., --input or --data with --view");
+  require(!samples_.empty(), "no image in ", a.input.empty() ? "view " + a.view : a.input,
+          ", expected at least one to explain");
 }
 
 Graph RelevanceInputs::graph(std::int64_t batch) const {

@@ -21,6 +21,9 @@ struct Sample {
   std::int64_t record = -1;  // of the store; -1: not from one
 };
 
+// Of a photograph: the file's name without its ending.
+[[nodiscard]] std::string sample_name(const std::string& file);
+
 class RelevanceInputs {
  public:
   // Reads the model and all images. Error when there is nothing to explain.

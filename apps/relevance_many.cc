@@ -44,6 +44,7 @@ std::vector<int> predictions_of(const Tensor<float>& scores) {
 
 std::vector<int> targets_of(const WalkArguments& a, const RelevanceInputs& inputs,
                             const Tensor<float>& scores, std::int64_t first) {
+  check_targets(a, inputs.samples().size());
   std::vector<int> targets;
   for (std::size_t n = 0; n < static_cast<std::size_t>(scores.shape.n()); ++n) {
     const std::size_t index = static_cast<std::size_t>(first) + n;

@@ -16,6 +16,7 @@
 #include "engine/core/file.h"
 #include "engine/io/weights.h"
 #include "engine/relevance/analyzer.h"
+#include "engine/relevance/places.h"
 
 namespace fovea::apps {
 namespace {
@@ -39,6 +40,14 @@ struct AxisWindow {
   [[nodiscard]] int at(int i) const { return std::clamp(i + offset, 0, extent - 1); }
 };
 
+// `path` below `folder`, also where it begins with "/" or "..".
+fs::path under(fs::path folder, const fs::path& path) {
+  for (const fs::path& part : path.lexically_normal().relative_path()) {
+    if (part != "..") folder /= part;
+  }
+  return folder;
+}
+
 class ToolboxRun {
  public:
   ToolboxRun(const ToolboxArguments& a, bool group_bias)
@@ -53,7 +62,9 @@ class ToolboxRun {
     require(mean_.shape[1] >= side_ && mean_.shape[2] >= side_, "mean image in ", config_.mean_file,
             " is too small: ", mean_.shape, ", expected at least ", side_, " x ", side_);
     const Graph graph = build_graph(net);
-    analyzer_ = std::make_unique<Analyzer>(graph, options_of(graph, group_bias));
+    const AnalyzerOptions options = options_of(graph, group_bias);
+    check_classes(graph, options.last);
+    analyzer_ = std::make_unique<Analyzer>(graph, options);
     load_all_weights(analyzer_->executor(), config_.model_file);
     analyzer_->weights_changed();
   }
@@ -72,19 +83,53 @@ class ToolboxRun {
 
  private:
   [[nodiscard]] AnalyzerOptions options_of(const Graph& graph, bool group_bias) const {
-    AnalyzerOptions options{.device = resolve_device(), .first = config_.firstlayerindex};
+    not_negative("epsstab", config_.epsstab);
+    not_negative("alphabeta_beta", config_.alphabeta_beta);
+    AnalyzerOptions options{
+        .device = resolve_device(), .last = last_layer(graph), .first = config_.firstlayerindex};
+    require(options.first >= 0 && options.first < options.last,
+            "wrong value for firstlayerindex in ", a_.config, ": ", options.first,
+            ", expected 0 or more and a layer below ", options.last, ", where the walk starts");
     CompositeOverrides overrides{.epsilon = config_.epsstab,
                                  .beta = config_.alphabeta_beta,
                                  .toolbox_group_bias = group_bias};
     const int limit = config_.auxiliaryvariable_maxlayerindexforflatdistinconv;
+    const std::string rule = str("toolbox-", config_.relpropformulatype);
+    require(limit >= 0 || !needs_flat_until(rule),
+            "no auxiliaryvariable_maxlayerindexforflatdistinconv of 0 or more in ", a_.config,
+            ", expected one for relpropformulatype ", config_.relpropformulatype);
     if (limit >= 0) overrides.flat_until = limit;
-    options.composite = load_composite(str("toolbox-", config_.relpropformulatype), overrides);
-    options.last = config_.lastlayerindex == -2 ? -1 : config_.lastlayerindex;
-    if (config_.lastlayerindex == -1) options.last = below_first_softmax(graph);
-    require(config_.lastlayerindex >= -2, "wrong value for lastlayerindex in ", a_.config, ": ",
-            config_.lastlayerindex, ", expected -2, -1 or a layer index");
+    options.composite = load_composite(rule, overrides);
     options.mean = window_of_mean();
     return options;
+  }
+
+  void not_negative(const char* key, float value) const {
+    require(value >= 0 && std::isfinite(value), "wrong value for ", key, " in ", a_.config, ": ",
+            value, ", expected 0 or more");
+  }
+
+  [[nodiscard]] int last_layer(const Graph& graph) const {
+    const int index = config_.lastlayerindex;
+    require(index >= -2 && index < std::ssize(graph.nodes), "wrong value for lastlayerindex in ",
+            a_.config, ": ", index, ", expected -2, -1 or a layer index below ",
+            graph.nodes.size());
+    if (index == -2) return last_inner_product(graph);
+    return index == -1 ? below_first_softmax(graph) : index;
+  }
+
+  // The original ranks the first numclasses outputs, and reads what lies behind the last where
+  // there are fewer.
+  void check_classes(const Graph& graph, int last) const {
+    const int top = graph.nodes[static_cast<std::size_t>(last)].tops[0];
+    const std::int64_t outputs = graph.tensors[static_cast<std::size_t>(top)].shape.count_from(1);
+    require(config_.numclasses >= 1 && config_.numclasses <= outputs,
+            "wrong value for numclasses in ", a_.config, ": ", config_.numclasses,
+            ", expected at most ", outputs, ", the outputs of layer ",
+            graph.nodes[static_cast<std::size_t>(last)].name, " in ", config_.param_file);
+    if (config_.numclasses < outputs)
+      talk(str("warning: numclasses ", config_.numclasses, " in ", a_.config, ": the last ",
+               outputs - config_.numclasses, " of the net's ", outputs, " outputs are not ranked"));
   }
 
   static int below_first_softmax(const Graph& graph) {
@@ -170,7 +215,7 @@ class ToolboxRun {
     for (std::size_t n = 0; n < images.size(); ++n) {
       const std::span<const float> of_image =
           std::span(scores.values).subspan(n * classes, classes);
-      orders.push_back(by_score(of_image));
+      orders.push_back(by_score(of_image.first(static_cast<std::size_t>(config_.numclasses))));
       starts[n] = starts_of(images[n], orders.back());
     }
     analyzer_->run(starts);
@@ -205,7 +250,7 @@ class ToolboxRun {
     const std::size_t at = image.path.find(config_.standalone_rootpath);
     require(at != std::string::npos, "image ", image.path, " does not lie under '",
             config_.standalone_rootpath, "', the standalone_rootpath of ", a_.config);
-    const fs::path stem = fs::path(config_.standalone_outpath) / image.path.substr(at);
+    const fs::path stem = under(config_.standalone_outpath, image.path.substr(at));
     fs::create_directories(stem.parent_path());
     const auto beside = [&](const char* ending) { return fs::path(stem.string() + ending); };
     std::ostringstream top;

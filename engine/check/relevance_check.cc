@@ -22,12 +22,6 @@ auto key(const RelevanceRule& rule) {
                     rule.coefficient, rule.group0_biases, rule.term[0].bias};
 }
 
-bool needs_bounds(const RelevanceRule& rule) {
-  return std::ranges::any_of(rule.table(), [](const RelevanceTerm& term) {
-    return term.input == InputMap::kLow || term.input == InputMap::kHigh;
-  });
-}
-
 OpProblem problem_of(const RelevanceCase& c) {
   return {.params = c.node->op,
           .bottoms = {c.x.shape},

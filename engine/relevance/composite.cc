@@ -1,5 +1,6 @@
 #include "engine/relevance/composite.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/core/file.h"
@@ -179,6 +180,11 @@ std::vector<std::string> composite_presets() {
   for (const CompositeFile& file : composite_files()) names.emplace_back(file.name);
   for (const Formula& formula : kFormulas) names.emplace_back(formula.name);
   return names;
+}
+
+bool needs_flat_until(const std::string& name) {
+  return std::ranges::any_of(
+      kFormulas, [&](const Formula& formula) { return formula.name == name && formula.low; });
 }
 
 Composite load_composite(const std::string& name_or_file, const CompositeOverrides& overrides) {

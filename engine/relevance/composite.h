@@ -169,6 +169,9 @@ struct CompositeOverrides {
 // Names of the presets: those of configs/relevance/, then toolbox-<N>.
 [[nodiscard]] std::vector<std::string> composite_presets();
 
+// A preset that cannot do without CompositeOverrides::flat_until.
+[[nodiscard]] bool needs_flat_until(const std::string& name);
+
 // A preset by name ('_' counts as '-'), or a JSON file. Error with the known names.
 [[nodiscard]] Composite load_composite(const std::string& name_or_file,
                                        const CompositeOverrides& overrides = {});

@@ -15,19 +15,20 @@ Tensor<double> in_double(const Shape& shape, const std::vector<float>& values) {
   return {shape, std::vector<double>(values.begin(), values.end())};
 }
 
-// With the shape (1, C, H, W) of one image, whatever the batch; empty without bounds.
-Tensor<double> bound_of(const InputBounds* bounds, Tensor<float> InputBounds::*member, Shape x) {
-  if (!bounds) return {};
-  x[0] = 1;
-  return in_double(x, (bounds->*member).values);
+// With the shape (1, C, H, W) of one image, whatever the batch. Empty where the rule does not name
+// bounds: those of the net's input do not fit to other layers.
+Tensor<double> bound_of(const VerifyProblem& p, Tensor<float> InputBounds::*member) {
+  if (!p.bounds || !needs_bounds(*p.rule)) return {};
+  Shape shape = p.values[0].shape;
+  shape[0] = 1;
+  return in_double(shape, (p.bounds->*member).values);
 }
 
 Tensor<double> linear(const VerifyProblem& p) {
   const Tensor<double> x = in_double(p.values[0]), r = in_double(p.tops[0]),
                        w = in_double(p.node->params[0].shape, p.weight),
                        b = in_double(Shape{std::ssize(p.bias)}, p.bias),
-                       low = bound_of(p.bounds, &InputBounds::low, x.shape),
-                       high = bound_of(p.bounds, &InputBounds::high, x.shape);
+                       low = bound_of(p, &InputBounds::low), high = bound_of(p, &InputBounds::high);
   Tensor<double> result(x.shape);
   const reference::Input bias = p.bias.empty() ? reference::Input{} : b.view();
   if (const auto* op = std::get_if<ConvolutionParams>(&p.node->op)) {
@@ -85,6 +86,12 @@ std::vector<Tensor<double>> slices(const VerifyProblem& p) {
 }
 
 }  // namespace
+
+bool needs_bounds(const RelevanceRule& rule) {
+  return std::ranges::any_of(rule.table(), [](const RelevanceTerm& term) {
+    return term.input == InputMap::kLow || term.input == InputMap::kHigh;
+  });
+}
 
 std::vector<Tensor<double>> reference_relevance(const VerifyProblem& p) {
   const OpParams& op = p.node->op;

@@ -27,8 +27,11 @@ struct VerifyProblem {
   const RelevanceRule* rule = nullptr;  // linear layers
   std::vector<Tensor<float>> values, tops, bottoms;
   std::vector<float> weight, bias;
-  const InputBounds* bounds = nullptr;
+  const InputBounds* bounds = nullptr;  // of the net's input; read by rules that name them
 };
+
+// Terms of the rule name the bounds of the layer's input.
+[[nodiscard]] bool needs_bounds(const RelevanceRule& rule);
 
 // Relevance at every bottom by the formula in double. Plain loops: seconds for a large convolution.
 [[nodiscard]] std::vector<Tensor<double>> reference_relevance(const VerifyProblem& problem);

@@ -1,6 +1,9 @@
 // `fovea relevance` as a process: results, user mistakes, and config files of the LRP Toolbox.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
+#include <map>
 #include <sstream>
 
 #include "data/image.h"
@@ -61,6 +64,59 @@ TEST_F(RelevanceCommand, VerifiesEveryStep) {
   EXPECT_EQ(result.out.find("  off"), std::string::npos);
 }
 
+TEST_F(RelevanceCommand, VerifiesWithAMeanImage) {
+  write_input();
+  write_mean(folder_ / "mean.binaryproto", Tensor<float>(Shape{3, kSide, kSide}, 100).view(), true);
+  for (const char* rule : {"study", "z-box"}) {
+    const CommandResult result =
+        explain({"--verify", "--rule", rule, "--mean", path("mean.binaryproto")});
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_EQ(result.out.find("  off"), std::string::npos) << result.out;
+  }
+}
+
+TEST_F(RelevanceCommand, WritesNothingOfAnImageThatFailsItsVerification) {
+  Tensor<float> x = random_tensor<float>(Shape{1, 3, kSide, kSide}, 1);
+  x.values[0] = std::numeric_limits<float>::quiet_NaN();
+  write_npy(path("x.npy"), x.view());
+  const CommandResult result = explain({"--verify"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.out.find("  off"), std::string::npos);
+  EXPECT_TRUE(fs::is_empty(path("out")));
+}
+
+TEST_F(RelevanceCommand, RefusesImagesWhoseFilesWouldHaveOneName) {
+  expect_mistake(run({"relevance", "--net", path("net.prototxt"), "--weights",
+                      path("w.safetensors"), "a/1.jpg", "b/1.png", "--out", path("out")}),
+                 {"images of the same name: a/1.jpg and b/1.png"});
+  EXPECT_FALSE(fs::exists(path("out")));
+}
+
+TEST_F(RelevanceCommand, TakesOneKindOfInput) {
+  write_input();
+  const auto wrong_line = [&](std::vector<std::string> more, const char* part) {
+    std::vector<std::string> arguments = {
+        "relevance",           "--net", path("net.prototxt"), "--weights",
+        path("w.safetensors"), "--out", path("out")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const CommandResult result = run(arguments);
+    EXPECT_EQ(result.code, 2);
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+    EXPECT_FALSE(fs::exists(path("out")));
+  };
+  wrong_line({}, "one of IMAGE..., --input and --data is required");
+  wrong_line({"face.jpg", "--input", path("x.npy")}, "expected one of them");
+  wrong_line({"--input", path("x.npy"), "--data", "s.fovea", "--view", "v"},
+             "expected one of them");
+  wrong_line({"--data", "s.fovea"}, "--data requires --view");
+  wrong_line({"face.jpg", "--view", "v"}, "--view requires --data");
+}
+
+TEST_F(RelevanceCommand, HelpIsAboutAScreen) {
+  const std::string help = run({"relevance", "--help"}).out;
+  EXPECT_LE(std::ranges::count(help, '\n'), 56) << help;
+}
+
 TEST_F(RelevanceCommand, SaysWhatIsWrongInOneLine) {
   write_input();
   const auto mistake = [&](const std::vector<std::string>& arguments, const char* part) {
@@ -69,7 +125,8 @@ TEST_F(RelevanceCommand, SaysWhatIsWrongInOneLine) {
   mistake({"--rule", "epsilonplus"}, "did you mean 'EpsilonPlus'");
   mistake({"--target", "9"}, "expected a class below 6");
   mistake({"--target", "best"}, "expected predicted | label");
-  mistake({"--target", "1,2"}, "expected one per image");
+  mistake({"--target", "1,2"}, "2 targets for 3 images, expected one or one per image");
+  mistake({"--target", "1,2,3,99"}, "4 targets for 3 images, expected one or one per image");
   mistake({"--target", "label"}, "no label for image 0");
   mistake({"--channels", "conv1:8"}, "expected one below 8");
   mistake({"--channels", "conv1"}, "expected LAYER:C,C");
@@ -79,6 +136,17 @@ TEST_F(RelevanceCommand, SaysWhatIsWrongInOneLine) {
   mistake({"--rule", "toolbox-102"}, "no --flat-until");
   mistake({"--rule", "smoothgrad", "--layers", "all"}, "no --layers for rule smoothgrad");
   mistake({"--first", "conv9"}, "conv9");
+  mistake({"--first", "1", "--last", "1"}, "wrong value for --first: 1, expected a layer below 1");
+  mistake({"--first", "3"}, "wrong value for --first: 3, expected a layer below 3");
+  mistake({"--last", "99"}, "wrong value for --last: 99, expected a layer index below 5");
+  mistake({"--rule", "toolbox-102", "--flat-until", "99"},
+          "wrong value for --flat-until: 99, expected a layer index below 5");
+  mistake({"--layers", "conv1,nor1"}, "'nor1', did you mean 'norm1'");
+  mistake({"--layers", "prob"}, "wrong layer for --layers: prob");
+  mistake({"--layers", "conv1", "--first", "relu1"}, "wrong layer for --layers: conv1");
+  mistake({"--eps", "-1"}, "wrong value for --eps: -1, expected 0 or more");
+  mistake({"--beta", "-1"}, "wrong value for --beta: -1, expected 0 or more");
+  mistake({"--rule", "smoothgrad", "--walks", "0"}, "wrong value for --walks: 0");
   EXPECT_EQ(run({"relevance", "--net", path("net.prototxt")}).code, 2);
 }
 
@@ -99,18 +167,26 @@ class ToolboxConfig : public RelevanceCommand {
     std::ofstream(folder_ / "names.txt") << "a\nb\nc\nd\ne\nf\n";
     std::ofstream(folder_ / "list.txt") << "faces/a.png -1\nfaces/a.png 3\n";
   }
-  void write_config(const std::string& extra = "") {
-    std::ofstream(folder_ / "config.txt")
-        << "param_file\n"
-        << path("net.prototxt") << "\n\nmodel_file\n"
-        << path("w.safetensors") << "\n\nmean_file\n"
-        << path("mean.binaryproto") << "\n\nsynsetfile\n"
-        << path("names.txt") << "\n\nuse_mean_file_asbinaryprotoblob\n1\n\nlastlayerindex\n-2\n\n"
-        << "-1 finds lowest softmax layer and inserts at the layer below\n\n"
-        << "firstlayerindex\n0\n\nnumclasses\n6\n\nbaseimgsize\n20\n\nstandalone_outpath\n"
-        << path("lrp_output") << "\n\nstandalone_rootpath\nfaces\n\nepsstab\n0.1\n\n"
-        << "alphabeta_beta\n1\n\nrelpropformulatype\n100\n\n"
-        << extra;
+  // With other values for some keys.
+  void write_config(const std::string& extra = "",
+                    const std::map<std::string, std::string>& values = {}) {
+    std::ostringstream text;
+    text << "param_file\n"
+         << path("net.prototxt") << "\n\nmodel_file\n"
+         << path("w.safetensors") << "\n\nmean_file\n"
+         << path("mean.binaryproto") << "\n\nsynsetfile\n"
+         << path("names.txt") << "\n\nuse_mean_file_asbinaryprotoblob\n1\n\nlastlayerindex\n-2\n\n"
+         << "-1 finds lowest softmax layer and inserts at the layer below\n\n"
+         << "firstlayerindex\n0\n\nnumclasses\n6\n\nbaseimgsize\n20\n\nstandalone_outpath\n"
+         << path("lrp_output") << "\n\nstandalone_rootpath\nfaces\n\nepsstab\n0.1\n\n"
+         << "alphabeta_beta\n1\n\nrelpropformulatype\n100\n\n"
+         << extra;
+    std::string config = text.str();
+    for (const auto& [key, value] : values) {
+      const std::size_t at = config.find("\n" + key + "\n") + key.size() + 2;
+      config.replace(at, config.find('\n', at) - at, value);
+    }
+    std::ofstream(folder_ / "config.txt") << config;
   }
   CommandResult run_config(std::vector<std::string> more = {}) {
     std::vector<std::string> arguments = {"relevance",        "--lrp-toolbox-config",
@@ -187,6 +263,55 @@ TEST_F(ToolboxConfig, SubtractsTheMeanTransposedOnlyWhenAsked) {
   const std::vector<float> map = expected(true), straight = expected(false);
   EXPECT_TRUE(all_near(raw(), map, 1e-5 * largest_magnitude(map)));
   EXPECT_FALSE(all_near(map, straight, 1e-3 * largest_magnitude(map)));
+}
+
+TEST_F(ToolboxConfig, WritesUnderTheOutputFolderAlsoFromAbsolutePaths) {
+  write_config("", {{"standalone_rootpath", path("root")}});
+  ASSERT_EQ(run_config().code, 0);
+  EXPECT_TRUE(fs::exists(path("lrp_output") + path("root/faces/a.png_rawhm.txt")));
+  EXPECT_FALSE(fs::exists(path("root/faces/a.png_rawhm.txt")));
+  write_config("", {{"standalone_rootpath", "../root"}, {"standalone_outpath", path("lrp/out")}});
+  std::ofstream(folder_ / "list.txt") << "../root/faces/a.png -1\n";
+  ASSERT_EQ(run_config().code, 0);
+  EXPECT_TRUE(fs::exists(path("lrp/out/root/faces/a.png_rawhm.txt")));
+}
+
+TEST_F(ToolboxConfig, RanksAsManyClassesAsTheConfigSays) {
+  std::ofstream(folder_ / "list.txt") << "faces/a.png -1\n";
+  write_config("", {{"numclasses", "7"}});
+  expect_mistake(run_config(), {"wrong value for numclasses in", "7, expected at most 6"});
+  EXPECT_FALSE(fs::exists(path("lrp_output")));
+  write_config("", {{"numclasses", "2"}});
+  const CommandResult result = run_config();
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.err.find("the last 4 of the net's 6 outputs are not ranked"), std::string::npos);
+  const std::string top = read_file(path("lrp_output/faces/a.png_top10scores.txt"));
+  EXPECT_EQ(std::ranges::count(top, '\n'), 2);
+}
+
+TEST_F(ToolboxConfig, ReportsOptionsThatItDoesNotUse) {
+  write_config();
+  const CommandResult result = run_config({"--rule", "study", "--eps", "1", "--out", path("out"),
+                                           "--toolbox-group-bias", "--seed", "1"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  for (const char* option : {"--rule", "--eps", "--out"})
+    EXPECT_NE(result.err.find(str(option, " is not used with")), std::string::npos) << option;
+  EXPECT_EQ(result.err.find("--toolbox"), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("--seed"), std::string::npos) << result.err;
+  EXPECT_FALSE(fs::exists(path("out")));
+}
+
+TEST_F(ToolboxConfig, NamesTheKeyThatIsWrong) {
+  const auto mistake = [&](const char* key, const char* value, const char* part) {
+    write_config("", {{key, value}});
+    expect_mistake(run_config(), {part, "config.txt"});
+    EXPECT_FALSE(fs::exists(path("lrp_output")));
+  };
+  mistake("relpropformulatype", "102", "no auxiliaryvariable_maxlayerindexforflatdistinconv");
+  mistake("epsstab", "-1", "wrong value for epsstab");
+  mistake("alphabeta_beta", "-1", "wrong value for alphabeta_beta");
+  mistake("firstlayerindex", "3", "wrong value for firstlayerindex");
+  mistake("lastlayerindex", "5", "expected -2, -1 or a layer index below 5");
 }
 
 TEST_F(ToolboxConfig, NamesTheLineThatIsWrong) {

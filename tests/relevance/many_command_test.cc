@@ -154,6 +154,10 @@ TEST_F(RelevanceOfMany, AnEvaluationHasARowForEachRuleAndForChance) {
   EXPECT_TRUE(fs::exists(path("e/evaluation.json")));
   expect_mistake(many("evaluate", path("w.safetensors"), {"--measures", "localisation"}),
                  {"localisation"});
+  expect_mistake(many("evaluate", path("w.safetensors"), {"--measures", "class,localization"}),
+                 {"no --masks for --measures localization"});
+  expect_mistake(many("evaluate", path("w.safetensors"), {"--target", "1,2"}),
+                 {"2 targets for 3 images"});
 }
 
 }  // namespace
