@@ -97,6 +97,7 @@ class Explanation {
 
   void run() {
     if (a_.explain) {
+      if (common().json) return print_json({{"explanation", analyzer_->explain()}});
       for (const std::string& line : analyzer_->explain()) std::cout << line << '\n';
       return;
     }
@@ -110,6 +111,7 @@ class Explanation {
       run_batch(first, input, images);
       progress.update(std::min(first + input.shape.n(), total), total);
     }
+    talk_execution(resolve_execution());
     if (common().json) {
       print_json({{"images", images}});
     } else if (!a_.verify) {
@@ -160,13 +162,17 @@ class Explanation {
       const Sample& sample = inputs_.samples()[static_cast<std::size_t>(first + n)];
       const TensorView<const float> map = map_of(n);
       // Before anything of the image is written: what is wrong leaves no files.
-      const bool verified = !a_.verify || print_verification(sample.name, analyzer_->verify(n));
+      const std::vector<StepError> errors =
+          a_.verify ? analyzer_->verify(n) : std::vector<StepError>();
+      const bool verified = std::ranges::none_of(errors, is_off);
       verified_ &= verified;
+      if (a_.verify && !common().json) print_verification(sample.name, errors);
       if (verified) {
         write_maps(output, sample, map);
         if (!a_.output.layers.empty()) write_layers(a_.output, *analyzer_, sample.name, n);
       }
       images.push_back(describe(sample, starts[static_cast<std::size_t>(n)], scores, map, n));
+      if (a_.verify) images.back()["verification"] = verification_json(errors);
     }
   }
 
@@ -208,13 +214,10 @@ class Explanation {
     for (const StartUnit& start : starts)
       score +=
           static_cast<double>(start.weight) * static_cast<double>(scores.view()(n, start.unit));
-    Json image = image_json(*analyzer_, sample.name, starts, score,
+    for (const float value : map.span()) sum += static_cast<double>(value);
+    Json image = image_json(*analyzer_, sample.name, starts, score, sum,
                             repeats_ ? 0 : static_cast<std::size_t>(n));
-    if (repeats_) {  // no single walk stands for the mean
-      for (const float value : map.span()) sum += static_cast<double>(value);
-      image["relevance_sum"] = sum;
-      image["layers"] = Json::array();
-    }
+    if (repeats_) image["layers"] = Json::array();  // no single walk stands for the mean
     return image;
   }
 

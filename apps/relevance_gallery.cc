@@ -71,6 +71,7 @@ void run(const Arguments& a) {
   }
   write_file(a.out, gallery_html(page), common().force);
   talk("wrote " + a.out);
+  print_written({a.out});
 }
 
 }  // namespace

@@ -27,12 +27,15 @@ std::vector<Sample> samples_of_array(const InputArguments& a, Shape& shape) {
   return samples;
 }
 
-std::vector<Sample> samples_of_files(const InputArguments& a, const TransformParams& transform) {
+std::vector<Sample> samples_of_files(const InputArguments& a, const Shape& wanted,
+                                     const TransformParams& transform) {
+  require(wanted[1] == wanted[2], "no photographs for a net of ", wanted,
+          ", expected one of square images, or --input");
   std::vector<Sample> samples;
   for (const std::string& file : a.images) {
-    const Image image = fitting_photograph(file, transform, 3);
+    const Image image = fitting_photograph(file, transform, static_cast<int>(wanted[0]));
     Sample sample{.name = sample_name(file)};
-    sample.input.resize(static_cast<std::size_t>(3 * transform.crop * transform.crop));
+    sample.input.resize(static_cast<std::size_t>(wanted.count()));
     fill_input(image, transform, sample.input);
     sample.picture = picture_of(image, transform.crop);
     samples.push_back(std::move(sample));
@@ -68,15 +71,20 @@ RelevanceInputs::RelevanceInputs(const InputArguments& a)
     : arguments_(a),
       model_(a.settled ? a.settled : std::make_shared<Model>(read_model(a.weights))) {
   if (!a.mean.empty()) model_->mean = read_mean(a.mean);
-  const Shape image = model_net(*model_, a.net, 1).inputs[0].shape;
-  crop_ = static_cast<int>(image.h());
-  const TransformParams transform{.crop = crop_, .mean = model_->mean, .scale = model_->scale};
+  const Shape input = model_net(*model_, a.net, 1).inputs[0].shape, &mean = model_->mean.shape;
+  image_ = {input.c(), input.h(), input.w()};
+  require(
+      mean.rank() != 3 || (mean[0] == image_[0] && mean[1] >= image_[1] && mean[2] >= image_[2]),
+      "wrong mean image in ", a.mean.empty() ? a.weights : a.mean, ": ", mean,
+      ", expected one around ", image_);
+  const TransformParams transform{
+      .crop = static_cast<int>(image_[1]), .mean = model_->mean, .scale = model_->scale};
   if (!a.input.empty()) {
     samples_ = samples_of_array(a, array_shape_);
   } else if (!a.store.empty()) {
-    samples_ = samples_of_view(a, {image.c(), image.h(), image.w()}, transform);
+    samples_ = samples_of_view(a, image_, transform);
   } else {
-    samples_ = samples_of_files(a, transform);
+    samples_ = samples_of_files(a, image_, transform);
   }
   require(!samples_.empty(), "no image in ", a.input.empty() ? "view " + a.view : a.input,
           ", expected at least one to explain");
@@ -97,13 +105,12 @@ Graph RelevanceInputs::graph(std::int64_t batch) const {
 Tensor<float> RelevanceInputs::seen_mean() const {
   const Tensor<float>& mean = model_->mean;
   if (mean.shape.rank() != 3) return {};
-  const Window window = centre_window(mean.shape, crop_);
-  Tensor<float> seen({mean.shape[0], crop_, crop_});
-  for (std::int64_t c = 0; c < mean.shape[0]; ++c) {
-    for (std::int64_t h = 0; h < crop_; ++h) {
-      std::copy_n(
-          mean.values.data() + (c * mean.shape[1] + window.top + h) * mean.shape[2] + window.left,
-          crop_, seen.values.data() + (c * crop_ + h) * crop_);
+  const std::int64_t top = (mean.shape[1] - image_[1]) / 2, left = (mean.shape[2] - image_[2]) / 2;
+  Tensor<float> seen(image_);
+  for (std::int64_t c = 0; c < image_[0]; ++c) {
+    for (std::int64_t h = 0; h < image_[1]; ++h) {
+      std::copy_n(mean.values.data() + (c * mean.shape[1] + top + h) * mean.shape[2] + left,
+                  image_[2], seen.values.data() + (c * image_[1] + h) * image_[2]);
     }
   }
   return seen;

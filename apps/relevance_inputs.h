@@ -44,7 +44,7 @@ class RelevanceInputs {
  private:
   InputArguments arguments_;
   std::shared_ptr<Model> model_;
-  int crop_ = 0;
+  Shape image_;  // (C, H, W) that the net sees
   Shape array_shape_;
   std::vector<Sample> samples_;
 };

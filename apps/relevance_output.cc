@@ -31,23 +31,43 @@ MapScale scale_of(const OutputArguments& a, const Colormap& map) {
   return scale;
 }
 
+// Relevance of an inner layer's positions, each spread over the part of the picture it stands for.
+Tensor<float> at_size_of(const Image& picture, TensorView<const float> relevance,
+                         ChannelFold channels) {
+  const Tensor<float> map = pixel_map(relevance, channels);
+  Tensor<float> large(Shape{picture.height, picture.width});
+  for (std::int64_t h = 0; h < picture.height; ++h) {
+    for (std::int64_t w = 0; w < picture.width; ++w)
+      large.view()(h, w) =
+          map.view()(h * map.shape[0] / picture.height, w * map.shape[1] / picture.width);
+  }
+  return large;
+}
+
 }  // namespace
 
 void write_maps(const OutputArguments& a, const Sample& sample, TensorView<const float> relevance) {
   const fs::path folder(a.out);
+  const bool positions = relevance.shape.rank() >= 2;  // units of an inner product have none
+  if (a.raw || !positions)
+    write_npy(folder / (sample.name + ".relevance.npy"), relevance, common().force);
+  if (!positions) return;
   const Colormap& map = find_colormap(a.colormap);
   const MapScale scale = scale_of(a, map);
   write_file(folder / (sample.name + ".heatmap.png"), encode_png(heatmap(relevance, map, scale)),
              common().force);
-  if (!sample.picture.pixels.empty()) {
+  const bool picture = !sample.picture.pixels.empty();
+  const Tensor<float> seen =
+      picture ? at_size_of(sample.picture, relevance, scale.channels) : Tensor<float>(Shape{0});
+  if (picture) {
     write_file(folder / (sample.name + ".overlay.png"),
-               encode_png(overlay(sample.picture, relevance, map, scale)), common().force);
+               encode_png(overlay(sample.picture, seen.view(), map, scale)), common().force);
   }
   if (a.panel) {
     write_file(folder / (sample.name + ".panel.png"),
-               encode_png(panel(sample.picture, relevance, map, scale)), common().force);
+               encode_png(panel(sample.picture, picture ? seen.view() : relevance, map, scale)),
+               common().force);
   }
-  if (a.raw) write_npy(folder / (sample.name + ".relevance.npy"), relevance, common().force);
 }
 
 float largest_value_of(const OutputArguments& a, TensorView<const float> relevance) {
@@ -71,7 +91,8 @@ void write_layers(const OutputArguments& a, const Analyzer& analyzer, const std:
 }
 
 Json image_json(const Analyzer& analyzer, const std::string& name,
-                std::span<const StartUnit> starts, double score, std::size_t n) {
+                std::span<const StartUnit> starts, double score, double relevance_sum,
+                std::size_t n) {
   Json layers = Json::array(), targets = Json::array();
   for (const LayerRelevance& layer : analyzer.layers()) {
     layers.push_back({{"name", layer.name},
@@ -86,7 +107,7 @@ Json image_json(const Analyzer& analyzer, const std::string& name,
   Json image = {{"name", name},
                 {"target", starts.empty() ? -1 : starts[0].unit},
                 {"score", score},
-                {"relevance_sum", analyzer.layers().back().sum[n]},
+                {"relevance_sum", relevance_sum},
                 {"layers", layers}};
   if (starts.size() > 1) image["targets"] = targets;
   return image;
@@ -115,18 +136,23 @@ void print_table(const Json& image) {
   }
 }
 
-bool print_verification(const std::string& name, std::span<const StepError> errors) {
-  bool fine = true;
+bool is_off(const StepError& error) { return !(error.largest <= kStepTolerance); }
+
+Json verification_json(std::span<const StepError> errors) {
+  Json layers = Json::array();
+  for (const StepError& e : errors)
+    layers.push_back({{"name", e.layer}, {"largest", e.largest}, {"l1", e.l1}, {"off", is_off(e)}});
+  return layers;
+}
+
+void print_verification(const std::string& name, std::span<const StepError> errors) {
   std::cout << name << ": float beside double, over the largest value and over the sum (tolerance "
             << kStepTolerance << " of the largest)\n";
   for (const StepError& error : errors) {
-    const bool off = !(error.largest <= kStepTolerance);
-    fine &= !off;
     std::cout << "  " << std::left << std::setw(28) << error.layer << std::right
               << std::setprecision(3) << std::setw(13) << error.largest << std::setw(13) << error.l1
-              << (off ? "  off" : "") << '\n';
+              << (is_off(error) ? "  off" : "") << '\n';
   }
-  return fine;
 }
 
 }  // namespace fovea::apps

@@ -25,10 +25,14 @@ void write_layers(const OutputArguments& a, const Analyzer& analyzer, const std:
 // One entry of "images" (cli contract). `starts`: what the walk started from; its first unit is
 // "target", all of them are "targets" where they are several.
 [[nodiscard]] Json image_json(const Analyzer& analyzer, const std::string& name,
-                              std::span<const StartUnit> starts, double score, std::size_t n);
+                              std::span<const StartUnit> starts, double score, double relevance_sum,
+                              std::size_t n);
 void print_table(const Json& image);
 
-// The table of --verify; false when a step is off by more than its tolerance.
-bool print_verification(const std::string& name, std::span<const StepError> errors);
+// Whether --verify found a step off by more than its tolerance.
+[[nodiscard]] bool is_off(const StepError& error);
+// The table of --verify.
+[[nodiscard]] Json verification_json(std::span<const StepError> errors);
+void print_verification(const std::string& name, std::span<const StepError> errors);
 
 }  // namespace fovea::apps

@@ -85,6 +85,76 @@ TEST_F(RelevanceCommand, WritesNothingOfAnImageThatFailsItsVerification) {
   EXPECT_TRUE(fs::is_empty(path("out")));
 }
 
+// Also where the map is not the walk's relevance as it is.
+TEST_F(RelevanceCommand, TheSumIsThatOfTheMap) {
+  write_input();
+  for (const char* rule : {"gradient-x-input", "sensitivity", "epsilon"}) {
+    const CommandResult result = explain({"--rule", rule, "--raw", "--json"});
+    ASSERT_EQ(result.code, 0) << result.err;
+    double sum = 0;
+    for (const float v : read_npy(path("out/0.relevance.npy")).values)
+      sum += static_cast<double>(v);
+    EXPECT_EQ(Json::parse(result.out)["images"][0]["relevance_sum"], sum) << rule;
+  }
+}
+
+TEST_F(RelevanceCommand, VerifiesAndExplainsAsJson) {
+  write_input();
+  const CommandResult verified = explain({"--verify", "--json"});
+  ASSERT_EQ(verified.code, 0) << verified.err;
+  const Json layers = Json::parse(verified.out)["images"][0]["verification"];
+  EXPECT_EQ(layers.back()["name"], "conv1");
+  EXPECT_EQ(layers.back()["off"], false);
+  EXPECT_NE(verified.err.find("device cpu, fp32"), std::string::npos);
+  const CommandResult explained = explain({"--explain", "--json"});
+  EXPECT_GE(Json::parse(explained.out)["explanation"].size(), 4U);
+}
+
+// The window of a mean image is the net's, whatever its shape.
+TEST_F(RelevanceCommand, TakesAMeanThatIsLargeEnough) {
+  std::string net = read_file(path("net.prototxt"));
+  net.replace(net.find("input_dim: 12 input_dim: 12"), 27, "input_dim: 12 input_dim: 9");
+  write_file(path("net.prototxt"), net);
+  ASSERT_EQ(
+      run({"net", "init", path("net.prototxt"), "--out", path("w.safetensors"), "--force"}).code,
+      0);
+  write_npy(path("x.npy"), random_tensor<float>(Shape{1, 3, 12, 9}, 1).view());
+  const Tensor<float> large = random_tensor<float>(Shape{3, 14, 13}, 2);
+  Tensor<float> centre(Shape{3, 12, 9});
+  for (std::int64_t c = 0; c < 3; ++c) {
+    for (std::int64_t h = 0; h < 12; ++h) {
+      for (std::int64_t w = 0; w < 9; ++w)
+        centre.values[static_cast<std::size_t>((c * 12 + h) * 9 + w)] =
+            large.values[static_cast<std::size_t>((c * 14 + h + 1) * 13 + w + 2)];
+    }
+  }
+  write_npy(path("large.npy"), large.view());
+  write_npy(path("centre.npy"), centre.view());
+  const auto map_with = [&](const char* mean) {
+    const CommandResult result = explain({"--rule", "z-box", "--raw", "--mean", path(mean)});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return read_npy(path("out/0.relevance.npy")).values;
+  };
+  EXPECT_EQ(map_with("large.npy"), map_with("centre.npy"));
+  write_npy(path("small.npy"), Tensor<float>(Shape{3, 12, 8}).view());
+  expect_mistake(explain({"--rule", "z-box", "--mean", path("small.npy")}),
+                 {"wrong mean image in", "small.npy: 3x12x8, expected one around 3x12x9"});
+}
+
+// Positions of an inner layer stand for parts of the picture; units of an inner product for none.
+TEST_F(RelevanceCommand, InnerRelevanceOfAPhotograph) {
+  const Image picture{
+      .height = kSide, .width = kSide, .pixels = std::vector<std::uint8_t>(3 * kSide * kSide, 77)};
+  write_file(path("face.png"), encode_png(picture));
+  const auto walk = [&](const char* first) {
+    return run({"relevance", "--net", path("net.prototxt"), "--weights", path("w.safetensors"),
+                path("face.png"), "--first", first, "--out", path(first)});
+  };
+  ASSERT_EQ(walk("norm1").code, 0);
+  EXPECT_EQ(read_image(path("norm1/face.heatmap.png")).height, kSide - 2);
+  EXPECT_EQ(read_image(path("norm1/face.overlay.png")).height, kSide);
+}
+
 TEST_F(RelevanceCommand, RefusesImagesWhoseFilesWouldHaveOneName) {
   expect_mistake(run({"relevance", "--net", path("net.prototxt"), "--weights",
                       path("w.safetensors"), "a/1.jpg", "b/1.png", "--out", path("out")}),
