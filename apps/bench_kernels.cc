@@ -171,6 +171,7 @@ void run(const Arguments& a) {
   const std::function<bool(const std::string&)> wanted = filter_of(a);
   require(a.mode != "relevance" || a.against.empty() || a.against == "none",
           "wrong value for --against: ", a.against, ", expected none for a walk");
+  for (const std::string& net : split_list(a.nets)) (void)resolve_net(net);
   const std::shared_ptr<Device> device = open_device(resolve_device());
   const DevicePeaks peaks = measure_peaks(*device, resolve_execution().precision);
   Json result = {{"environment", environment(*device)},

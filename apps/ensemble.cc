@@ -35,6 +35,14 @@ std::vector<fs::path> in_folder(const fs::path& folder, const std::string& which
   return {average_path(folder, newest)};
 }
 
+// Whether `fovea train` wrote folds there.
+bool has_folds(const fs::path& folder) {
+  const auto is_fold = [](const fs::directory_entry& entry) {
+    return entry.is_directory() && entry.path().filename().string().starts_with("fold");
+  };
+  return std::ranges::any_of(fs::directory_iterator(folder), is_fold);
+}
+
 }  // namespace
 
 std::vector<fs::path> snapshots_of(const std::vector<std::string>& weights, int fold,
@@ -53,7 +61,10 @@ std::vector<fs::path> snapshots_of(const std::vector<std::string>& weights, int 
       add(place);
       continue;
     }
-    const fs::path inner = place / str("fold", fold), folder = fs::exists(inner) ? inner : place;
+    const fs::path inner = place / str("fold", fold);
+    require(fs::exists(inner) || !has_folds(place), "no fold", fold, " in ", place.string(),
+            ", expected what `fovea train --fold ", fold, "` writes there");
+    const fs::path folder = fs::exists(inner) ? inner : place;
     for (const std::string& name : which)
       for (const fs::path& file : in_folder(folder, name)) add(file);
   }

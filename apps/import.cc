@@ -145,7 +145,7 @@ void import_caffe(const Arguments& a) {
   WeightFile weights;
   if (!a.weights.empty()) {
     weights = converted_weights(a, net, json, deploy);
-    weights.metadata["scale"] = write_json(data.scale).dump();  // all its digits
+    if (data.present) weights.metadata["scale"] = write_json(data.scale).dump();  // all its digits
     if (!a.labels.empty()) {
       const Node& last = deploy.nodes.back();
       const Shape& scores = deploy.tensors[static_cast<std::size_t>(last.tops[0])].shape;

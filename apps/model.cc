@@ -36,7 +36,9 @@ void set_fact(Model& model, const std::string& key, const std::string& value, co
 
 void set_mean(Model& model, const std::string& mean) {
   if (mean.empty()) return;
-  const Tensor<float> given = mean == "none" ? Tensor<float>(Shape{3}) : read_mean(mean);
+  const Tensor<float> given =
+      mean == "none" ? Tensor<float>(Shape{model_net(model, "", 1).inputs[0].shape.c()})
+                     : read_mean(mean);
   const Tensor<float>* own = model.file.find("__mean__");
   require(!own || (own->shape == given.shape && own->values == given.values), "wrong --mean for ",
           model.path, ": ", mean, ", expected the model's own");

@@ -58,6 +58,12 @@ TEST_F(Interchange, WhatIsExportedIsImportedWithTheSameNumbers) {
   EXPECT_NE(imported.out.find("Convolution"), std::string::npos);
   EXPECT_NE(imported.out.find(str(6 * 27 + 6 + 2 * 24 + 2)), std::string::npos) << imported.out;
   EXPECT_EQ(forward("in/Toy.json", "in/Toy.safetensors", "c"), expected);
+  // A deploy file says nothing of pixels, so a model of it may be told.
+  const CommandResult bundled =
+      run({"model", "bundle", "--weights", file("in/Toy.safetensors"), "--mean", "none", "--scale",
+           "0.5", "--crop", "10", "--classes", "m,f", "--out", file("bundle.safetensors")});
+  EXPECT_EQ(bundled.code, 0) << bundled.err;
+  EXPECT_EQ(read_safetensors(file("bundle.safetensors")).metadata.at("scale"), "0.5");
   // The weights alone know their net.
   const CommandResult alone = run({"forward", "--weights", file("in/Toy.safetensors"), "--input",
                                    file("x.npy"), "--out", file("d")});

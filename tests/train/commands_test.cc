@@ -192,6 +192,13 @@ TEST(TrainCommand, AFullDiskIsOneLineAndLeavesNoSnapshot) {
     EXPECT_FALSE(entry.path().filename().string().starts_with("iter_")) << entry.path();
 }
 
+TEST(EvalCommand, NamesTheFoldThatIsNotThere) {
+  const ToyRun toy(7);
+  ASSERT_EQ(run_command(toy.path(), toy.train("run")).code, 0);
+  const CommandResult result = run_command(toy.path(), toy.eval("run", {"--fold", "1", "--quiet"}));
+  expect_mistake(result, {"no fold1 in", "run, expected what `fovea train --fold 1` writes"});
+}
+
 TEST(EvalCommand, TheExpectedClassIsAnOption) {
   const ToyRun toy(7);
   ASSERT_EQ(run_command(toy.path(), toy.train("run")).code, 0);
