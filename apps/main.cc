@@ -143,6 +143,10 @@ int main(int argc, char** argv) {
     std::cout.flush();
     fovea::require(code != 0 || std::cout.good(), "cannot write the result to standard output");
     return code;
+  } catch (const std::filesystem::filesystem_error& error) {
+    std::cerr << "fovea: error: cannot use " << error.path1().string() << ": "
+              << error.code().message() << '\n';
+    return 1;
   } catch (const std::exception& error) {
     std::cerr << "fovea: error: " << error.what() << '\n';
     return 1;

@@ -119,7 +119,7 @@ void add_target(const WalkArguments& a, const std::string& word, float weight,
     starts.push_back({static_cast<int>(std::ranges::max_element(scores) - scores.begin()), weight});
   } else if (word == "label") {
     require(label >= 0, "no label for image ", image,
-            ", expected --data and a view with labels for --target label");
+            ", expected --data and a view labelled with the model's classes for --target label");
     starts.push_back({label, weight});
   } else if (word.starts_with("top") && is_number(word.substr(3))) {
     std::vector<int> order(scores.size());

@@ -43,10 +43,15 @@ std::vector<Sample> samples_of_files(const InputArguments& a, const Shape& wante
   return samples;
 }
 
-std::vector<Sample> samples_of_view(const InputArguments& a, const Shape& wanted,
-                                    const TransformParams& transform) {
+std::vector<Sample> samples_of_view(const InputArguments& a, const Model& model,
+                                    const Shape& wanted, const TransformParams& transform) {
   const Store store(a.store);
   const View& view = store.view(a.view);
+  const LabelColumn* column =
+      view.target < 0 ? nullptr : &store.columns()[static_cast<std::size_t>(view.target)];
+  // A label among other classes says nothing about this model's.
+  if (!model.classes.empty() && column && !std::ranges::equal(model.classes, column->classes))
+    column = nullptr;
   std::vector<Sample> samples;
   for (const std::uint32_t record : view.records) {
     if (a.limit > 0 && std::ssize(samples) >= a.limit) break;
@@ -57,8 +62,7 @@ std::vector<Sample> samples_of_view(const InputArguments& a, const Shape& wanted
     sample.picture = picture_of(store, record, transform.crop);
     samples.push_back(std::move(sample));
     samples.back().record = record;
-    if (view.target >= 0)
-      samples.back().label = store.columns()[static_cast<std::size_t>(view.target)].values[record];
+    if (column) samples.back().label = column->values[record];
   }
   return samples;
 }
@@ -82,7 +86,7 @@ RelevanceInputs::RelevanceInputs(const InputArguments& a)
   if (!a.input.empty()) {
     samples_ = samples_of_array(a, array_shape_);
   } else if (!a.store.empty()) {
-    samples_ = samples_of_view(a, image_, transform);
+    samples_ = samples_of_view(a, *model_, image_, transform);
   } else {
     samples_ = samples_of_files(a, image_, transform);
   }

@@ -89,6 +89,18 @@ TEST_F(ModelCommand, AViewNeedsItsStoreAndAStoreItsView) {
   EXPECT_EQ(run({"predict", "--model", model, "--view", "some", "face.png"}).code, 2);
 }
 
+// Class 1 of "young, old" is not class 1 of "m, f".
+TEST_F(ModelCommand, ALabelAmongOtherClassesIsNone) {
+  StoreWriter writer(toy_ / "other.fovea", {{"age", {"young", "old"}}}, true);
+  writer.add({.height = 12, .width = 12, .source = "one.png", .labels = {1}},
+             random_bytes(3 * 12 * 12, 1));
+  writer.add_view("all", "age", std::vector<std::uint32_t>{0}, Json::object());
+  writer.commit(Json::object());
+  expect_mistake(run({"relevance", "--model", bundle(), "--data", toy_.file("other.fovea"),
+                      "--view", "all", "--target", "label", "--out", toy_.file("o"), "--quiet"}),
+                 {"no label for image 0_one", "labelled with the model's classes"});
+}
+
 // Outside of what pixels are, and no range to stretch over them.
 TEST_F(ModelCommand, AConstantFloatRecordHasAPicture) {
   StoreWriter writer(toy_ / "constant.fovea", {{"gender", {"m", "f"}}}, true);

@@ -89,6 +89,9 @@ TEST_F(NetCommands, WhatOnlyWritesTellsItsFilesAsJson) {
                                      file("x.npy"), "--out", file("blobs"), "--json"});
   EXPECT_EQ(json_of(forward), Json({{"files", {file("blobs/prob.npy")}}}));
   EXPECT_TRUE(forward.err.starts_with("device cpu, fp32, engine ordered, ")) << forward.err;
+  expect_mistake(run({"forward", "--weights", file("w.safetensors"), "--input", file("x.npy"),
+                      "--out", file("x.npy")}),
+                 {"cannot use ", "x.npy: Not a directory"});
 }
 
 // A full disk behind the standard output.
