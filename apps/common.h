@@ -35,6 +35,10 @@ void print_json(const Json& document);
 // With --json: {"files": [...]}, the result of commands that only write.
 void print_written(const std::vector<std::filesystem::path>& files);
 
+// What options of numbers are checked with; CLI11's own print the largest double with all digits.
+[[nodiscard]] CLI::Validator not_negative();
+[[nodiscard]] CLI::Validator positive();
+
 // Each adds its subcommands; their callbacks do the work and throw Error.
 void add_data_commands(CLI::App& app);
 void add_config_commands(CLI::App& app);

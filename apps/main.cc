@@ -1,14 +1,12 @@
 // The `fovea` command: parses, calls one subcommand, turns an Error into one line and exit code 1.
 #include <omp.h>
 
-#include <algorithm>
+#include <filesystem>
 #include <iostream>
 
+#include "apps/command_line.h"
 #include "apps/common.h"
-#include "engine/backend/registry.h"
-#include "engine/core/fields.h"
 #include "engine/core/json_fields.h"
-#include "engine/parallel/rank_device.h"
 
 namespace fovea::apps {
 
@@ -31,15 +29,6 @@ void print_written(const std::vector<std::filesystem::path>& files) {
 }
 
 namespace {
-
-// Whether this machine has it is another question, which opening it answers.
-std::string unknown_device(const std::string& device) {
-  const std::string name = device_without_number(device);
-  return name == "auto" || std::ranges::find(kAllDevices, name) != std::end(kAllDevices)
-             ? ""
-             : "unknown device: '" + device +
-                   "', expected auto | cpu | reference | emulated | cuda[:N] | cudnn[:N]";
-}
 
 void add_common_options(CLI::App& app) {
   CommonOptions& o = common();
@@ -67,36 +56,6 @@ void add_common_options(CLI::App& app) {
   app.add_flag("--json", o.json, "stdout is one JSON document")->group("Everywhere");
   app.add_flag("--quiet", o.quiet, "nothing on stderr but errors")->group("Everywhere");
   app.add_flag("--force", o.force, "overwrite existing outputs")->group("Everywhere");
-}
-
-// The subcommand that the line got to, with all in front of it: "fovea data synth".
-std::pair<const CLI::App*, std::string> place_of(const CLI::App& app) {
-  const CLI::App* at = &app;
-  std::string name = app.get_name();
-  while (!at->get_subcommands().empty()) {
-    at = at->get_subcommands().front();
-    name += " " + at->get_name();
-  }
-  return {at, name};
-}
-
-std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error) {
-  const auto [at, name] = place_of(app);
-  const std::string help = str(" (", name, " --help)");
-  const std::vector<std::string> left = app.remaining(/*recurse=*/true);
-  if (left.empty()) return error.what() + help;
-  const std::string& word = left.front();
-  std::vector<std::string> known;
-  if (word.starts_with("-")) {
-    for (const CLI::App* of : {at, &app}) {
-      for (const CLI::Option* option : of->get_options())
-        for (const std::string& long_name : option->get_lnames()) known.push_back("--" + long_name);
-    }
-    return str("unknown option of ", name, ": '", word, "'", did_you_mean(word, known), help);
-  }
-  for (const CLI::App* command : at->get_subcommands({})) known.push_back(command->get_name());
-  if (known.empty()) return str("unexpected argument of ", name, ": '", word, "'", help);
-  return str("unknown command: '", name, " ", word, "'", did_you_mean(word, known), help);
 }
 
 int run(int argc, char** argv) {
@@ -129,26 +88,29 @@ int run(int argc, char** argv) {
     return 0;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    std::cerr << "fovea: error: " << what_is_wrong(app, error) << '\n';
+    std::cerr << "fovea: error: " << printable(what_is_wrong(app, error)) << '\n';
     return 2;
   }
 }
 
 }  // namespace
-}  // namespace fovea::apps
 
-int main(int argc, char** argv) {
+int run_and_report(int argc, char** argv) {
   try {
-    const int code = fovea::apps::run(argc, argv);
+    const int code = run(argc, argv);
     std::cout.flush();
-    fovea::require(code != 0 || std::cout.good(), "cannot write the result to standard output");
+    require(code != 0 || std::cout.good(), "cannot write the result to standard output");
     return code;
   } catch (const std::filesystem::filesystem_error& error) {
-    std::cerr << "fovea: error: cannot use " << error.path1().string() << ": "
+    std::cerr << "fovea: error: cannot use " << printable(error.path1().string()) << ": "
               << error.code().message() << '\n';
     return 1;
   } catch (const std::exception& error) {
-    std::cerr << "fovea: error: " << error.what() << '\n';
+    std::cerr << "fovea: error: " << printable(error.what()) << '\n';
     return 1;
   }
 }
+
+}  // namespace fovea::apps
+
+int main(int argc, char** argv) { return fovea::apps::run_and_report(argc, argv); }

@@ -222,7 +222,7 @@ void add_output_options(CLI::App& app, OutputArguments& a) {
       ->check(CLI::IsMember({"image", "batch", "none"}))
       ->option_text("TEXT=" + a.normalize);
   app.add_option("--limit-at", a.limit, "instead: the last colour is this value")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->option_text("FLOAT");
   app.add_option("--channel-fold", a.channel_fold, "a pixel's value: sum | norm of its channels")
       ->check(CLI::IsMember({"sum", "norm"}))

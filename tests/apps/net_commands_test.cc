@@ -125,6 +125,27 @@ TEST_F(NetCommands, TrainingWithoutALossIsNotMeasured) {
                  {"no loss in net", "lossless.json"});
 }
 
+TEST_F(NetCommands, InitMakesTheFolderOfItsWeights) {
+  const CommandResult result =
+      run({"net", "init", file("toy.json"), "--out", file("new/deep/w.safetensors")});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(fs::exists(folder_ / "new/deep/w.safetensors"));
+}
+
+TEST_F(NetCommands, NumbersOutOfRangeAreNamedInShort) {
+  const auto expect_short = [&](const std::vector<std::string>& arguments,
+                                const std::string& message) {
+    const CommandResult result = run(arguments);
+    EXPECT_EQ(result.code, 2);
+    EXPECT_NE(result.err.find(message + " ("), std::string::npos) << result.err;
+  };
+  expect_short({"relevance", "--limit-at", "-1", "x.png"},
+               "--limit-at: '-1', expected a number that is not negative");
+  expect_short({"check", "toy", "--bound-scale", "x"},
+               "--bound-scale: 'x', expected a number that is not negative");
+  expect_short({"model", "bundle", "--scale", "0"}, "--scale: '0', expected a number above 0");
+}
+
 TEST_F(NetCommands, ShowPrintsColumnsApart) {
   const CommandResult table = run({"net", "show", "caffenet"});
   ASSERT_EQ(table.code, 0) << table.err;

@@ -159,6 +159,29 @@ TEST_F(AdienceFolder, AMissingImageIsAnErrorUnlessSkipped) {
   EXPECT_EQ(store.view("age/aligned/fold0/test").records, (std::vector<std::uint32_t>{0, 1}));
 }
 
+TEST_F(AdienceFolder, AnImageFolderThatIsNotThereIsNamed) {
+  options_.images = folder_ / "nowhere";
+  options_.skip_missing = true;
+  EXPECT_EQ(message_of([&] { pack_adience(options_); }),
+            "no image folder " + options_.images.string() +
+                ", expected a folder with aligned/ and / or faces/, or the user folders");
+}
+
+TEST_F(AdienceFolder, TheFolderOfTheStoreIsMadeAndGoesWhenPackingFails) {
+  options_.out = folder_ / "new/deep/out.store";
+  pack_adience(options_);
+  EXPECT_TRUE(fs::exists(options_.out));
+  fs::resize_file(aligned(4), 200);
+  for (const std::uint64_t shard_bytes : {0, 1 << 20}) {
+    options_.out = folder_ / "other/deep/out.store", options_.shard_bytes = shard_bytes;
+    EXPECT_THROW(pack_adience(options_), Error);
+    EXPECT_FALSE(fs::exists(folder_ / "other")) << shard_bytes;
+  }
+  options_.out = aligned(0) / "out.store", options_.shard_bytes = 0;
+  EXPECT_EQ(message_of([&] { pack_adience(options_); }),
+            "cannot create " + options_.out.string() + ": Not a directory");
+}
+
 TEST_F(AdienceFolder, ADamagedImageIsAnErrorAndLeavesNothing) {
   fs::resize_file(aligned(4), 200);
   EXPECT_EQ(message_of([&] { pack_adience(options_); }),
@@ -227,7 +250,7 @@ TEST_F(AdienceFolder, TheCommandsWorkTogether) {
   EXPECT_EQ(read_image(out / "000002_landmark_aligned_face.2.n2.png").pixels,
             resize_bilinear(read_image(aligned(2)), 24, 24).pixels);
 
-  const std::string mean = folder_ / "mean.npy";
+  const std::string mean = folder_ / "new/mean.npy";
   ASSERT_EQ(run("mean " + store() + " --view age/aligned/fold1/test --out " + mean).code, 0);
   const Tensor<float> values = read_npy(mean);
   EXPECT_EQ(values.shape, (Shape{3, 24, 24}));
@@ -252,6 +275,11 @@ TEST_F(AdienceFolder, MistakesAreOneLineAndTheRightExitCode) {
   EXPECT_EQ(run("adience --out x.store").code, 2);
   EXPECT_EQ(run("adience " + folders() + "--alignment crooked --out x.store").code, 2);
   EXPECT_EQ(run("extract " + store() + " --out x").code, 2);
+  result = run("extract " + store() + " --record -1 --out x");
+  EXPECT_EQ(result.code, 2);
+  EXPECT_NE(result.err.find("--record: '-1', expected a number that is not negative\n"),
+            std::string::npos)
+      << result.err;
   EXPECT_EQ(run("extract " + store() + " --record 99 --out " + (folder_ / "x").string()).code, 1);
 }
 

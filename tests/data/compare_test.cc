@@ -99,7 +99,9 @@ TEST(Split, KeepsPeopleTogetherAndClassesAlike) {
   EXPECT_EQ(tested.size(),
             static_cast<std::size_t>(
                 std::count_if(age.values.begin(), age.values.end(), [](int v) { return v >= 0; })));
-  EXPECT_THROW(split_store(path, {.label = "age"}), Error);  // the views are there already
+  EXPECT_EQ(
+      message_of([&] { split_store(path, {.label = "age"}); }),
+      "view in " + path.string() + ": 'age/split/fold0/train' exists already, expected a new name");
 }
 
 TEST(Split, DependsOnTheSeedAndNeedsEnoughGroups) {
@@ -114,6 +116,27 @@ TEST(Split, DependsOnTheSeedAndNeedsEnoughGroups) {
   EXPECT_EQ(deal(5, 1), deal(5, 1));
   EXPECT_NE(deal(5, 1), deal(5, 2));
   EXPECT_THROW((void)deal(61, 1), Error);
+}
+
+TEST(Split, SaysWhichOptionAsksForTooManyParts) {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "a.store";
+  StoreWriter writer(path, {{"age", {"a", "b"}}}, true);
+  for (int i = 0; i < 8; ++i) add_picture(writer, {1, 1, 3, {1, 2, 3}}, str(i), {i % 2});
+  writer.commit(Json::object());
+  const auto message = [&](int folds, int validation) {
+    return message_of([&] {
+      split_store(path, {.label = "age", .group = "", .folds = folds, .validation = validation});
+    });
+  };
+  EXPECT_EQ(message(2, 10), "--val for " + path.string() +
+                                " (0: none): 10 parts of 4 groups by record, expected at most one "
+                                "for each group");
+  EXPECT_EQ(message(9, 0), "--folds for " + path.string() +
+                               ": 9 parts of 8 groups by record, expected at most one for each "
+                               "group");
+  EXPECT_EQ(message(2, 1), "--val for " + path.string() + " (0: none): 1, expected at least 2");
+  EXPECT_EQ(message(2, 2), "");
 }
 
 TEST(Diff, NamesWhatDiffers) {
@@ -194,8 +217,39 @@ TEST(Audit, FindsSharedPeopleDuplicatesAndConflicts) {
   EXPECT_EQ(fold["shared_duplicates"]["train_test"], 2);
   EXPECT_EQ(fold["shared_duplicates"]["train_val"], 0);
   EXPECT_EQ(fold["class_skew"], 2.0);
+  EXPECT_EQ(fold["absent_classes"], Json::array());
   EXPECT_NE(audit["protocol"][0].get<std::string>().find("Validation is not of new people: of 1"),
             std::string::npos);
+}
+
+TEST(Audit, AClassThatTrainingLacksIsNamed) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.store";
+  StoreWriter writer(path, {{"age", {"x", "(60, 100)"}}}, false);
+  add_picture(writer, picture(0), "0", {0});
+  add_picture(writer, picture(1), "1", {1});
+  writer.add_view("age/x/fold0/train", "age", std::vector<std::uint32_t>{0}, Json::object());
+  writer.add_view("all/x/fold0/train", "", std::vector<std::uint32_t>{0, 1}, Json::object());
+  writer.commit(Json::object());
+  const Json fold = audit_store(Store(path), {.threads = 1})["views"][0];
+  EXPECT_TRUE(fold.at("class_skew").is_null());
+  EXPECT_EQ(fold["absent_classes"], (Json{"(60, 100)"}));
+  const CommandResult r = run_command(folder.path(), {"data", "audit", path});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find(" no (60, 100)\n"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find(" -\n"), std::string::npos) << r.out;
+}
+
+TEST(Stats, LongNamesStandApartFromTheirCounts) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.store";
+  StoreWriter writer(path, {{"subject", {"synth0001@N001", "b"}}}, false);
+  add_picture(writer, picture(0), "0", {0});
+  writer.commit(Json::object());
+  const CommandResult r = run_command(folder.path(), {"data", "stats", path});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find("  synth0001@N001       1\n"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("  b                    0\n"), std::string::npos) << r.out;
 }
 
 TEST(Stats, CountsByFoldAndSubject) {
