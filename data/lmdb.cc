@@ -18,6 +18,22 @@ void check(int code, const char* action, const fs::path& folder) {
   require(code == MDB_SUCCESS, action, " LMDB ", folder.string(), ": ", mdb_strerror(code));
 }
 
+// A page that the file lacks would end the process when its map is read. LMDB itself may leave out
+// pages at the end that one transaction took and gave back; such a file is refused with the others,
+// as what it has gives no sign of which it is. Data sets, which are only ever added to, have all.
+void check_is_whole(MDB_env* env, const fs::path& folder) {
+  MDB_envinfo info;
+  MDB_stat stat;
+  check(mdb_env_info(env, &info), "cannot read", folder);
+  check(mdb_env_stat(env, &stat), "cannot read", folder);
+  const std::uint64_t needed = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(folder / "data.mdb", error);
+  require(!error, "cannot read LMDB ", folder.string(), ": ", error.message());
+  require(size >= needed, "truncated LMDB in ", folder.string(), ": ", size,
+          " bytes, expected at least ", needed);
+}
+
 MDB_val value_of(std::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }
 
 }  // namespace
@@ -43,6 +59,7 @@ LmdbReader::LmdbReader(const fs::path& folder) : state_(std::make_unique<State>(
   constexpr unsigned kFlags = MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS;
   check(mdb_env_create(&s.env), "cannot read", folder);
   check(mdb_env_open(s.env, folder.c_str(), kFlags, 0444), "cannot read", folder);
+  check_is_whole(s.env, folder);
   check(mdb_txn_begin(s.env, nullptr, MDB_RDONLY, &s.transaction), "cannot read", folder);
   check(mdb_dbi_open(s.transaction, nullptr, 0, &s.database), "cannot read", folder);
 }

@@ -14,7 +14,7 @@ namespace fovea {
 class LmdbReader {
  public:
   // Takes no lock and writes nothing, so that it also reads from read-only media. Error naming the
-  // folder when there is no database in it.
+  // folder when there is no database in it, or its file ends before its last page.
   explicit LmdbReader(const std::filesystem::path& folder);
   ~LmdbReader();
   LmdbReader(const LmdbReader&) = delete;

@@ -349,6 +349,27 @@ TEST(Lmdb, OtherFoldersAndDamageAreErrors) {
   EXPECT_THROW(LmdbReader reader(folder.path()), Error);
 }
 
+// Reading a page beyond the end of the file would end the process.
+TEST(Lmdb, ATruncatedOneIsAnErrorWhereverItEnds) {
+  const TemporaryFolder folder;
+  write_sample_store(folder / "a.store");
+  const Store store(folder / "a.store");
+  export_lmdb(store, std::vector<std::uint32_t>{0, 1}, &store.column("age"), folder / "whole",
+              false);
+  const std::string bytes = read_file(folder / "whole/data.mdb"), cut = folder / "cut";
+  fs::create_directory(cut);
+  for (std::size_t size = 0; size < bytes.size(); size += 500) {
+    write_input(fs::path(cut) / "data.mdb", bytes.substr(0, size));
+    EXPECT_NE(message_of([&] { LmdbReader reader(cut); }), "") << size;
+  }
+  const std::size_t size = bytes.size() - 1;
+  write_input(fs::path(cut) / "data.mdb", bytes.substr(0, size));
+  expect_mistake(
+      run_command(folder.path(), {"data", "lmdb", cut, "--out", folder / "b.store"}),
+      {str("truncated LMDB in ", cut, ": ", size, " bytes, expected at least ", bytes.size())});
+  EXPECT_FALSE(fs::exists(folder / "b.store"));
+}
+
 #endif
 
 TEST(ExportNpy, IsWhatWasStored) {
