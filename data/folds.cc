@@ -120,6 +120,23 @@ class FoldFileParser {
   std::size_t column_[kFieldCount] = {};
 };
 
+std::string fold_file_name(int fold) { return str("fold_", fold, "_data.txt"); }
+
+// The highest K of the folder's files fold_K_data.txt, -1 if it has none.
+int last_fold(const std::filesystem::path& folder) {
+  constexpr std::string_view kHead = "fold_";
+  int last = -1;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kHead)) continue;
+    int fold = -1;
+    std::from_chars(name.data() + kHead.size(), name.data() + name.size(), fold);
+    if (name == fold_file_name(fold)) last = std::max(last, fold);
+  }
+  return last;
+}
+
 }  // namespace
 
 std::span<const std::string_view> class_names(Target target) {
@@ -150,12 +167,16 @@ void parse_fold_file(std::string_view content, const std::filesystem::path& path
 
 FoldFiles read_fold_files(const std::filesystem::path& folder, bool label_fix) {
   FoldFiles result;
-  for (int fold = 0;; ++fold) {
-    const auto path = folder / str("fold_", fold, "_data.txt");
+  const int last = last_fold(folder);
+  for (int fold = 0; fold <= std::max(last, 0); ++fold) {
+    const auto path = folder / fold_file_name(fold);
     std::error_code ignored;
-    if (fold > 0 && !std::filesystem::exists(path, ignored)) return result;
+    require(fold == 0 || std::filesystem::exists(path, ignored), "missing fold file in ",
+            folder.string(), ": no ", path.filename().string(), ", expected every number up to ",
+            fold_file_name(last));
     parse_fold_file(read_file(path), path, fold, label_fix, result);
   }
+  return result;
 }
 
 }  // namespace fovea

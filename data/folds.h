@@ -57,8 +57,9 @@ struct FoldFiles {
   std::map<std::string, std::int64_t> fixed;                      // age text -> rows
 };
 
-// Reads fold_0_data.txt and on until a number is missing. A missing column, a line with the wrong
-// number of fields or an unknown gender is an Error with file and line.
+// Reads fold_0_data.txt and on to the highest number there is; Error when one between is missing. A
+// missing column, a line with the wrong number of fields or an unknown gender is an Error with file
+// and line.
 [[nodiscard]] FoldFiles read_fold_files(const std::filesystem::path& folder,
                                         bool label_fix = false);
 // One file of that form in memory, as fold `fold`; `path` is named in errors.

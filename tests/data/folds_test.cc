@@ -57,6 +57,18 @@ TEST(Folds, MistakesAreNamedWithFileAndLine) {
             "cannot read " + file.string() + ": No such file or directory");
 }
 
+TEST(Folds, AMissingFileBetweenOthersIsNamed) {
+  const TemporaryFolder folder;
+  for (const int fold : {0, 2, 10}) {
+    write_input(folder / str("fold_", fold, "_data.txt"),
+                str(kHeader, "u", fold, "\ta.jpg\t1\t(0, 2)\tm\t0\n"));
+  }
+  write_input(folder / "fold_11_data.txt.old", "another file");
+  EXPECT_EQ(message_of([&] { (void)read_fold_files(folder.path()); }),
+            "missing fold file in " + folder.path().string() +
+                ": no fold_1_data.txt, expected every number up to fold_10_data.txt");
+}
+
 TEST(FoldFiles, TheLabelFixReadsWhatAnAgeCanOnlyMean) {
   const auto group = [](std::string_view text) {
     const std::int32_t k = fixed_age(text);
