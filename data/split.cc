@@ -52,11 +52,13 @@ double imbalance(const std::vector<std::vector<double>>& folds, const std::vecto
 }  // namespace
 
 std::vector<int> deal_folds(const LabelColumn& label, const LabelColumn* group,
-                            std::span<const std::uint32_t> records, int folds, std::uint64_t seed) {
+                            std::span<const std::uint32_t> records, int folds, std::uint64_t seed,
+                            const std::string& what) {
   const std::vector<Group> groups = groups_of(label, group, records);
-  require(folds >= 2 && groups.size() >= static_cast<std::size_t>(folds), "folds by ",
-          group == nullptr ? "record" : group->name, ": ", folds, " of ", groups.size(),
-          " groups, expected at least 2, and a group for each");
+  require(folds >= 2, what, ": ", folds, ", expected at least 2");
+  require(groups.size() >= static_cast<std::size_t>(folds), what, ": ", folds, " parts of ",
+          groups.size(), " groups by ", group == nullptr ? "record" : group->name,
+          ", expected at most one for each group");
   std::vector<std::uint32_t> order(groups.size());
   std::iota(order.begin(), order.end(), 0U);
   random_shuffle<std::uint32_t>({.seed = seed, .purpose = RandomPurpose::kSplit}, order);
@@ -98,7 +100,8 @@ std::vector<std::string> split_store(const std::filesystem::path& path,
   const LabelColumn* group = options.group.empty() ? nullptr : &store.column(options.group);
   std::vector<std::uint32_t> all(store.size());
   std::iota(all.begin(), all.end(), 0U);
-  const std::vector<int> fold_of = deal_folds(label, group, all, options.folds, options.seed);
+  const std::vector<int> fold_of = deal_folds(label, group, all, options.folds, options.seed,
+                                              str("--folds for ", path.string()));
 
   std::vector<ColumnSpec> columns;
   for (const LabelColumn& column : store.columns()) {
@@ -115,7 +118,8 @@ std::vector<std::string> split_store(const std::filesystem::path& path,
     std::vector<int> part(store.size(), 1);
     if (options.validation > 0) {
       part = deal_folds(label, group, others, options.validation,
-                        options.seed + 1 + static_cast<std::uint64_t>(fold));
+                        options.seed + 1 + static_cast<std::uint64_t>(fold),
+                        str("--val for ", path.string(), " (0: none)"));
     }
     std::vector<std::uint32_t> train, val;
     for (const std::uint32_t record : others) (part[record] == 0 ? val : train).push_back(record);

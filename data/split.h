@@ -20,11 +20,11 @@ struct SplitOptions {
 
 // The fold of every record, -1 for those without the label. Groups are dealt out from the largest
 // on, each to the fold where the classes' shares then differ least between folds; equal ones in an
-// order drawn by the seed. A record without a group is a group of its own. Error when there are
-// fewer groups than folds.
+// order drawn by the seed. A record without a group is a group of its own. Error that begins
+// with `what` when there are fewer groups than folds.
 [[nodiscard]] std::vector<int> deal_folds(const LabelColumn& label, const LabelColumn* group,
                                           std::span<const std::uint32_t> records, int folds,
-                                          std::uint64_t seed);
+                                          std::uint64_t seed, const std::string& what = "folds");
 
 // Appends the views to the store. Returns their names. Error when one is there already.
 std::vector<std::string> split_store(const std::filesystem::path& store,

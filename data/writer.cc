@@ -104,9 +104,9 @@ StoreWriter::StoreWriter(const Store& base, std::vector<ColumnSpec> columns,
 void StoreWriter::add_columns() {
   for (const ColumnSpec& spec : specs_) {
     const auto same = [&](const ColumnSpec& other) { return other.name == spec.name; };
-    require(!spec.name.empty() && std::count_if(specs_.begin(), specs_.end(), same) == 1,
-            "label column for ", path_.string(), ": '", spec.name,
-            "', expected names that are not empty and differ");
+    require(!spec.name.empty(), "label column for ", path_.string(), ": '', expected a name");
+    require(std::count_if(specs_.begin(), specs_.end(), same) == 1, "label column for ",
+            path_.string(), ": '", spec.name, "' twice, expected names that differ");
     ColumnEntry column{.name = add_string(spec.name),
                        .first_class = static_cast<std::uint32_t>(string_ends_.size()),
                        .class_count = static_cast<std::uint32_t>(spec.classes.size())};
@@ -228,9 +228,9 @@ void StoreWriter::discard() {
 
 void StoreWriter::add_view(const std::string& name, std::string_view target,
                            std::span<const std::uint32_t> records, const Json& provenance) {
-  require(
-      !name.empty() && std::find(view_names_.begin(), view_names_.end(), name) == view_names_.end(),
-      "view for ", path_.string(), ": '", name, "', expected names that are not empty and differ");
+  require(!name.empty(), "view in ", path_.string(), ": '', expected a name");
+  require(std::find(view_names_.begin(), view_names_.end(), name) == view_names_.end(), "view in ",
+          path_.string(), ": '", name, "' exists already, expected a new name");
   expects(provenance.is_object(), "a provenance is a JSON object");
   std::int32_t column = -1;
   for (std::size_t c = 0; c < specs_.size(); ++c) {

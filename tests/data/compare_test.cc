@@ -99,7 +99,9 @@ TEST(Split, KeepsPeopleTogetherAndClassesAlike) {
   EXPECT_EQ(tested.size(),
             static_cast<std::size_t>(
                 std::count_if(age.values.begin(), age.values.end(), [](int v) { return v >= 0; })));
-  EXPECT_THROW(split_store(path, {.label = "age"}), Error);  // the views are there already
+  EXPECT_EQ(
+      message_of([&] { split_store(path, {.label = "age"}); }),
+      "view in " + path.string() + ": 'age/split/fold0/train' exists already, expected a new name");
 }
 
 TEST(Split, DependsOnTheSeedAndNeedsEnoughGroups) {
@@ -114,6 +116,27 @@ TEST(Split, DependsOnTheSeedAndNeedsEnoughGroups) {
   EXPECT_EQ(deal(5, 1), deal(5, 1));
   EXPECT_NE(deal(5, 1), deal(5, 2));
   EXPECT_THROW((void)deal(61, 1), Error);
+}
+
+TEST(Split, SaysWhichOptionAsksForTooManyParts) {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "a.store";
+  StoreWriter writer(path, {{"age", {"a", "b"}}}, true);
+  for (int i = 0; i < 8; ++i) add_picture(writer, {1, 1, 3, {1, 2, 3}}, str(i), {i % 2});
+  writer.commit(Json::object());
+  const auto message = [&](int folds, int validation) {
+    return message_of([&] {
+      split_store(path, {.label = "age", .group = "", .folds = folds, .validation = validation});
+    });
+  };
+  EXPECT_EQ(message(2, 10), "--val for " + path.string() +
+                                " (0: none): 10 parts of 4 groups by record, expected at most one "
+                                "for each group");
+  EXPECT_EQ(message(9, 0), "--folds for " + path.string() +
+                               ": 9 parts of 8 groups by record, expected at most one for each "
+                               "group");
+  EXPECT_EQ(message(2, 1), "--val for " + path.string() + " (0: none): 1, expected at least 2");
+  EXPECT_EQ(message(2, 2), "");
 }
 
 TEST(Diff, NamesWhatDiffers) {
