@@ -91,6 +91,18 @@ void add_diff(CLI::App& data) {
   });
 }
 
+// "2.5", "no (60, 100)" where training lacks a class, "-" where the views are about no column.
+std::string skew_text(const Json& fold) {
+  if (!fold.contains("class_skew")) return "-";
+  std::string absent;
+  for (const Json& name : fold["absent_classes"]) {
+    absent += str(absent.empty() ? "no " : ", ", name.get<std::string>());
+  }
+  if (!absent.empty()) return absent;
+  if (fold["class_skew"].is_null()) return "-";
+  return str(std::fixed, std::setprecision(1), fold["class_skew"].get<double>());
+}
+
 void print_audit(const Json& result) {
   std::cout << result["records"] << " records: " << result["exact_duplicates"]
             << " exact duplicates, " << result["near_duplicates"] << " near ones, "
@@ -108,8 +120,7 @@ void print_audit(const Json& result) {
   for (const Json& fold : result["views"]) {
     std::cout << std::left << std::setw(28) << fold["fold"].get<std::string>() << std::right
               << std::setw(24) << both(fold, "shared_subjects") << std::setw(24)
-              << both(fold, "shared_duplicates") << std::setw(8) << std::fixed
-              << std::setprecision(1) << fold.value("class_skew", 0.0) << '\n';
+              << both(fold, "shared_duplicates") << ' ' << std::setw(7) << skew_text(fold) << '\n';
   }
   for (const Json& sentence : result["protocol"]) std::cout << sentence.get<std::string>() << '\n';
   print_examples(result["examples"]);

@@ -1,4 +1,5 @@
 // `fovea data inspect | verify | stats | extract | mean`: looking into a store.
+#include <algorithm>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
@@ -104,6 +105,16 @@ void verify(const ToolArguments& a) {
   std::cout << store.path().string() << ": " << store.size() << " records, all intact\n";
 }
 
+// One line per class; the counts stand below each other.
+void print_counts(const Json& counts) {
+  std::size_t width = 12;
+  for (const auto& [name, count] : counts.items()) width = std::max(width, name.size());
+  for (const auto& [name, count] : counts.items()) {
+    std::cout << "  " << std::left << std::setw(static_cast<int>(width)) << name << std::right
+              << std::setw(8) << count.dump() << '\n';
+  }
+}
+
 void stats(const ToolArguments& a) {
   const Store store(a.store);
   const View* view = a.view.empty() ? nullptr : &store.view(a.view);
@@ -113,10 +124,7 @@ void stats(const ToolArguments& a) {
             << result["bytes"] << " bytes\n";
   for (const auto& [column, counts] : result["labels"].items()) {
     std::cout << column << '\n';
-    for (const auto& [name, count] : counts.items()) {
-      std::cout << "  " << std::left << std::setw(12) << name << std::right << std::setw(8) << count
-                << '\n';
-    }
+    print_counts(counts);
   }
   if (result.contains("folds")) {
     for (const auto& [fold, counts] : result["folds"].items()) {

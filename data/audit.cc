@@ -122,16 +122,22 @@ std::size_t shared(const std::set<T>& a, const std::set<T>& b) {
       std::count_if(a.begin(), a.end(), [&](const T& value) { return b.contains(value); }));
 }
 
-// Largest class of the view over the smallest.
-double class_skew(const LabelColumn& column, const View& view) {
+// "class_skew": largest class of the view over the smallest; null where one is absent, which
+// "absent_classes" then names.
+void add_skew(const LabelColumn& column, const View& view, Json& fold) {
   std::vector<double> counts(column.classes.size());
   for (const std::uint32_t record : view.records) {
     if (column.values[record] != kMissing) {
       ++counts[static_cast<std::size_t>(column.values[record])];
     }
   }
+  Json absent = Json::array();
+  for (std::size_t k = 0; k < counts.size(); ++k) {
+    if (counts[k] == 0) absent.push_back(column.classes[k]);
+  }
   const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
-  return counts.empty() || *least == 0 ? 0 : *most / *least;
+  fold["class_skew"] = counts.empty() || *least == 0 ? Json(nullptr) : Json(*most / *least);
+  fold["absent_classes"] = absent;
 }
 
 // A number for every record; duplicates, also by way of others, share it.
@@ -184,8 +190,7 @@ Json fold_json(const Store& store, const std::string& name, const Fold& fold,
     result["shared_subjects"][both] = shared(theirs, values_in(people, *train));
   }
   if (train->target >= 0) {
-    result["class_skew"] =
-        class_skew(store.columns()[static_cast<std::size_t>(train->target)], *train);
+    add_skew(store.columns()[static_cast<std::size_t>(train->target)], *train, result);
   }
   return result;
 }

@@ -25,14 +25,14 @@ struct AuditOptions {
 
 // {"records", "exact_duplicates", "near_duplicates", "label_conflicts", "views": [{"fold": "age/
 //  aligned/fold0", "train", "val", "test", "shared_subjects": {"train_val", "train_test"},
-//  "subjects", "shared_images", "shared_duplicates", "class_skew"}], "protocol":
-//  [sentences], "examples"}.
+//  "subjects", "shared_images", "shared_duplicates", "class_skew",
+//  "absent_classes"}], "protocol": [sentences], "examples"}.
 // Duplicates are pairs of records (n equal images are n - 1 pairs), shared_duplicates the records
 // of val or test with a duplicate in train: exact ones have equal pixels, near ones hashes that
 // differ in at most max_distance bits and are not exact; flat pictures (hash of fewer than 4 set or
 // unset bits) are left out of near ones. A label conflict is an exact duplicate with another label
 // of a column that a view is about. class_skew is the share of the largest class in train over that
-// of the smallest.
+// of the smallest, null where train lacks the absent_classes.
 [[nodiscard]] Json audit_store(const Store& store, const AuditOptions& options);
 
 }  // namespace fovea

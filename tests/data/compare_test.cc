@@ -217,8 +217,39 @@ TEST(Audit, FindsSharedPeopleDuplicatesAndConflicts) {
   EXPECT_EQ(fold["shared_duplicates"]["train_test"], 2);
   EXPECT_EQ(fold["shared_duplicates"]["train_val"], 0);
   EXPECT_EQ(fold["class_skew"], 2.0);
+  EXPECT_EQ(fold["absent_classes"], Json::array());
   EXPECT_NE(audit["protocol"][0].get<std::string>().find("Validation is not of new people: of 1"),
             std::string::npos);
+}
+
+TEST(Audit, AClassThatTrainingLacksIsNamed) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.store";
+  StoreWriter writer(path, {{"age", {"x", "(60, 100)"}}}, false);
+  add_picture(writer, picture(0), "0", {0});
+  add_picture(writer, picture(1), "1", {1});
+  writer.add_view("age/x/fold0/train", "age", std::vector<std::uint32_t>{0}, Json::object());
+  writer.add_view("all/x/fold0/train", "", std::vector<std::uint32_t>{0, 1}, Json::object());
+  writer.commit(Json::object());
+  const Json fold = audit_store(Store(path), {.threads = 1})["views"][0];
+  EXPECT_TRUE(fold.at("class_skew").is_null());
+  EXPECT_EQ(fold["absent_classes"], (Json{"(60, 100)"}));
+  const CommandResult r = run_command(folder.path(), {"data", "audit", path});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find(" no (60, 100)\n"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find(" -\n"), std::string::npos) << r.out;
+}
+
+TEST(Stats, LongNamesStandApartFromTheirCounts) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.store";
+  StoreWriter writer(path, {{"subject", {"synth0001@N001", "b"}}}, false);
+  add_picture(writer, picture(0), "0", {0});
+  writer.commit(Json::object());
+  const CommandResult r = run_command(folder.path(), {"data", "stats", path});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find("  synth0001@N001       1\n"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("  b                    0\n"), std::string::npos) << r.out;
 }
 
 TEST(Stats, CountsByFoldAndSubject) {
