@@ -153,7 +153,7 @@ void add_check_command(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--bound-scale", a->bound_scale,
                 "multiplies the bounds: below 1 shows what is near its bound")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   c->footer(
       "Example: fovea check adiencenet --devices cpu,emulated --layers 'conv*'\n"

@@ -30,6 +30,10 @@ void talk(const std::string& line);
 // Prints `document` as the result.
 void print_json(const Json& document);
 
+// What options of numbers are checked with; CLI11's own print the largest double with all digits.
+[[nodiscard]] CLI::Validator not_negative();
+[[nodiscard]] CLI::Validator positive();
+
 // Each adds its subcommands; their callbacks do the work and throw Error.
 void add_data_commands(CLI::App& app);
 void add_config_commands(CLI::App& app);

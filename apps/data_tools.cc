@@ -207,7 +207,7 @@ void add_data_tool_commands(CLI::App& data) {
   command->add_option("--view", a->view, "only this view");
   command->footer("Example: fovea data stats faces.store --view age/aligned/fold0/test");
   command = add_tool(data, "extract", "Images as files: PNG, or the original bytes", a, extract);
-  command->add_option("--record", a->record, "number of the record")->check(CLI::NonNegativeNumber);
+  command->add_option("--record", a->record, "number of the record")->check(not_negative());
   command->add_option("--view", a->view, "every record of this view");
   command->add_option("--out", a->out, "folder for the files")->required();
   command->add_option("--names", a->names, "number | source (as imported) | class (a folder each)")

@@ -21,6 +21,28 @@ void print_json(const Json& document) { std::cout << document.dump(2) << '\n'; }
 
 namespace {
 
+CLI::Validator number_check(bool (*fits)(double), const std::string& expected,
+                            const std::string& shown) {
+  return {[fits, expected](const std::string& text) {
+            double value = 0;
+            const bool good = CLI::detail::lexical_cast(text, value) && fits(value);
+            return good ? std::string() : str("'", text, "', expected ", expected);
+          },
+          shown};
+}
+
+}  // namespace
+
+CLI::Validator not_negative() {
+  return number_check([](double x) { return x >= 0; }, "a number that is not negative", ">= 0");
+}
+
+CLI::Validator positive() {
+  return number_check([](double x) { return x > 0; }, "a number above 0", "> 0");
+}
+
+namespace {
+
 void add_common_options(CLI::App& app) {
   CommonOptions& o = common();
   app.add_option("--device", o.device, "auto | cpu | reference | emulated | cuda[:N] | cudnn[:N]")
@@ -46,6 +68,24 @@ void add_common_options(CLI::App& app) {
   app.add_flag("--json", o.json, "stdout is one JSON document")->group("Everywhere");
   app.add_flag("--quiet", o.quiet, "nothing on stderr but errors")->group("Everywhere");
   app.add_flag("--force", o.force, "overwrite existing outputs")->group("Everywhere");
+}
+
+// An error may quote what a file holds: control bytes as \xNN, so that it stays one line and the
+// terminal as it is.
+std::string printable(std::string_view text) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are controls too.
+    const bool high = byte >= 0x80 && byte < 0xA0 && i > 0 && text[i - 1] == '\xC2';
+    if (byte >= 0x20 && byte != 0x7F && !high) {
+      result += text[i];
+    } else {
+      result += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return result;
 }
 
 int run(int argc, char** argv) {
@@ -82,13 +122,16 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace fovea::apps
 
-int main(int argc, char** argv) {
+int run_and_report(int argc, char** argv) {
   try {
-    return fovea::apps::run(argc, argv);
+    return run(argc, argv);
   } catch (const std::exception& error) {
-    std::cerr << "fovea: error: " << error.what() << '\n';
+    std::cerr << "fovea: error: " << printable(error.what()) << '\n';
     return 1;
   }
 }
+
+}  // namespace fovea::apps
+
+int main(int argc, char** argv) { return fovea::apps::run_and_report(argc, argv); }

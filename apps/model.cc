@@ -190,7 +190,7 @@ void add_model_commands(CLI::App& app) {
   b->add_option("--target", a->target, "what the classes are of");
   b->add_option("--crop", a->crop, "rows and columns that the net sees")
       ->check(CLI::Range(1, 100000));
-  b->add_option("--scale", a->scale, "of pixels behind the mean (1)")->check(CLI::PositiveNumber);
+  b->add_option("--scale", a->scale, "of pixels behind the mean (1)")->check(positive());
   b->footer(
       "Example: fovea model bundle --weights runs/age/fold0/best.safetensors --out "
       "age.safetensors");

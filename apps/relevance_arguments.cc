@@ -193,7 +193,7 @@ void add_output_options(CLI::App& app, OutputArguments& a) {
       ->check(CLI::IsMember({"image", "batch", "none"}))
       ->capture_default_str();
   app.add_option("--limit-at", a.limit, "instead: the last colour is this value")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   app.add_option("--channel-fold", a.channel_fold, "a pixel's value: sum | norm of its channels")
       ->check(CLI::IsMember({"sum", "norm"}))
       ->capture_default_str();

@@ -200,6 +200,9 @@ ImageFiles read_image_files(const fs::path& what, const fs::path& root, const st
   if (fs::is_directory(what, ignored)) return read_class_folders(what, column);
   const fs::path base = root.empty() ? what.parent_path() : root;
   const std::string text = read_file(what);
+  // An image where its list is meant.
+  require(text.find('\0') == std::string::npos, "cannot read list ", what.string(),
+          ": not a text file, expected lines <path> <class number>, or a folder");
   if (what.extension() == ".csv") return parse_csv(text, what, base);
   return parse_list(text, what, base, column);
 }

@@ -55,6 +55,20 @@ TEST_F(NetCommands, ShowCountsParametersAndProducts) {
   EXPECT_EQ(batch["macs"], 5 * net["macs"].get<std::int64_t>());
 }
 
+TEST_F(NetCommands, NumbersOutOfRangeAreNamedInShort) {
+  const auto expect_short = [&](const std::vector<std::string>& arguments,
+                                const std::string& message) {
+    const CommandResult result = run(arguments);
+    EXPECT_EQ(result.code, 2);
+    EXPECT_NE(result.err.find(message + "\n"), std::string::npos) << result.err;
+  };
+  expect_short({"relevance", "--limit-at", "-1", "x.png"},
+               "--limit-at: '-1', expected a number that is not negative");
+  expect_short({"check", "toy", "--bound-scale", "x"},
+               "--bound-scale: 'x', expected a number that is not negative");
+  expect_short({"model", "bundle", "--scale", "0"}, "--scale: '0', expected a number above 0");
+}
+
 TEST_F(NetCommands, ShowPrintsColumnsApart) {
   const CommandResult table = run({"net", "show", "caffenet"});
   ASSERT_EQ(table.code, 0) << table.err;

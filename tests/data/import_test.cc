@@ -414,5 +414,17 @@ TEST(ImportCommands, WorkTogether) {
   EXPECT_FALSE(fs::exists(folder / "b.store"));
 }
 
+TEST(ImportCommands, FilesThatAreNoListsDoNotReachTheTerminal) {
+  const TemporaryFolder folder;
+  make_folder(folder / "in");
+  const fs::path out = folder / "a.store";
+  const fs::path image = folder / "in/dog/a.jpg", list = folder / "list.txt";
+  expect_mistake(run_command(folder.path(), {"data", "folder", image, "--out", out}),
+                 {"cannot read list " + image.string() + ": not a text file, expected lines"});
+  write_input(list, "\x1b[31mred\x07\xc2\x9b \xc3\xbc x\n");
+  expect_mistake(run_command(folder.path(), {"data", "folder", list, "--out", out}),
+                 {list.string() + ":1: '\\x1b[31mred\\x07\xc2\\x9b \xc3\xbc x', expected <path>"});
+}
+
 }  // namespace
 }  // namespace fovea
