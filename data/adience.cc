@@ -117,6 +117,9 @@ AdienceSummary pack_adience(const AdienceOptions& options) {
   require(options.size >= 1 && options.size <= kMaxImageExtent, "image size ", options.size,
           ", expected 1 to ", kMaxImageExtent);
   expects(options.encode != PackEncoding::kKeep, "raw or JPEG");
+  std::error_code ignored;
+  require(fs::is_directory(options.images, ignored), "no image folder ", options.images.string(),
+          ", expected a folder with aligned/ and / or faces/, or the user folders");
   AdienceSummary summary = plan_adience(options);
   AdiencePlan& plan = summary.plan;
   const std::array folders{alignment_folder(options.images, Alignment::kAligned),

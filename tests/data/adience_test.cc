@@ -159,6 +159,14 @@ TEST_F(AdienceFolder, AMissingImageIsAnErrorUnlessSkipped) {
   EXPECT_EQ(store.view("age/aligned/fold0/test").records, (std::vector<std::uint32_t>{0, 1}));
 }
 
+TEST_F(AdienceFolder, AnImageFolderThatIsNotThereIsNamed) {
+  options_.images = folder_ / "nowhere";
+  options_.skip_missing = true;
+  EXPECT_EQ(message_of([&] { pack_adience(options_); }),
+            "no image folder " + options_.images.string() +
+                ", expected a folder with aligned/ and / or faces/, or the user folders");
+}
+
 TEST_F(AdienceFolder, ADamagedImageIsAnErrorAndLeavesNothing) {
   fs::resize_file(aligned(4), 200);
   EXPECT_EQ(message_of([&] { pack_adience(options_); }),
