@@ -1,5 +1,6 @@
 #include "data/resume_log.h"
 
+#include <cerrno>
 #include <cstring>
 
 #include "data/mapped_file.h"
@@ -58,7 +59,7 @@ ResumeLog::ResumeLog(const std::filesystem::path& store, const std::string& key)
     if (known == id) found_ = whole_records(log, partial_);
   }
   out_.open(file_, std::ios::binary | std::ios::trunc);
-  require(out_.good(), "cannot create ", file_.string());
+  require(out_.good(), "cannot create ", file_.string(), ": ", std::strerror(errno));
   out_.write(reinterpret_cast<const char*>(&id), sizeof id);
   for (const RecordEntry& record : found_) append(record);
 }

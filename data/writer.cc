@@ -57,6 +57,7 @@ StoreWriter::StoreWriter(std::filesystem::path path, std::vector<ColumnSpec> col
                          WriterOptions options)
     : path_(std::move(path)), shard_bytes_(options.shard_bytes), specs_(std::move(columns)) {
   add_columns();
+  if (shard_bytes_ > 0 || !options.resume_key.empty()) folders_.emplace(path_);
   if (options.resume_key.empty() || shard_bytes_ > 0) {
     file_ = std::make_unique<AtomicFile>(path_, options.overwrite);
   } else {

@@ -117,6 +117,7 @@ class StoreWriter {
 
   std::filesystem::path path_;
   std::uint64_t shard_bytes_ = 0, previous_trailer_ = 0;
+  std::optional<MadeFolders> folders_;  // before all that is written: it goes last
   std::optional<ResumeLog> log_;
   std::unique_ptr<AtomicFile> file_;
   std::vector<OpenShard> open_shards_;  // all until commit, so that they appear together

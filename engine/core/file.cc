@@ -54,6 +54,21 @@ struct Closer {
 
 }  // namespace
 
+MadeFolders::MadeFolders(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.parent_path();
+  std::error_code error;
+  for (auto f = folder; !f.empty() && !std::filesystem::exists(f, error); f = f.parent_path()) {
+    made_.push_back(f);
+  }
+  if (folder.empty()) return;
+  std::filesystem::create_directories(folder, error);
+  require(!error, "cannot create ", file.string(), ": ", error.message());
+}
+
+MadeFolders::~MadeFolders() {
+  for (const auto& folder : made_) ::rmdir(folder.c_str());  // fails where something is in it
+}
+
 AtomicFile::AtomicFile(std::filesystem::path path, bool overwrite) : path_(std::move(path)) {
   require_room(path_, overwrite);
   temporary_ = path_;
@@ -79,6 +94,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::open(int flags) {
+  folders_.emplace(path_);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
   if (descriptor_ < 0) fail("cannot create", errno);
 }

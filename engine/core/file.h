@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/core/json.h"
 
@@ -18,8 +20,22 @@ namespace fovea {
 // Parsed JSON; a syntax error names the file, line and column.
 [[nodiscard]] Json read_json_file(const std::filesystem::path& path);
 
+// The folder of a file that is about to be written, made with those above it where they are
+// missing. At the end those that it made and that are empty, because nothing was written, go again.
+class MadeFolders {
+ public:
+  explicit MadeFolders(const std::filesystem::path& file);
+  ~MadeFolders();
+  MadeFolders(const MadeFolders&) = delete;
+  MadeFolders& operator=(const MadeFolders&) = delete;
+
+ private:
+  std::vector<std::filesystem::path> made_;  // innermost first
+};
+
 // A file written under a temporary name beside `path`; commit() syncs it to disk and renames it
-// into place. Destroyed without commit, it leaves nothing behind. Write errors (a full disk) throw
+// into place. Folders on the way to it that are missing are made. Destroyed without commit, it
+// leaves nothing behind. Write errors (a full disk) throw
 // Error naming `path`.
 class AtomicFile {
  public:
@@ -47,6 +63,7 @@ class AtomicFile {
   void fail(const char* action, int error);
 
   std::filesystem::path path_, temporary_;
+  std::optional<MadeFolders> folders_;
   int descriptor_ = -1;
   bool keep_partial_ = false;
   std::uint64_t size_ = 0;

@@ -55,6 +55,13 @@ TEST_F(NetCommands, ShowCountsParametersAndProducts) {
   EXPECT_EQ(batch["macs"], 5 * net["macs"].get<std::int64_t>());
 }
 
+TEST_F(NetCommands, InitMakesTheFolderOfItsWeights) {
+  const CommandResult result =
+      run({"net", "init", file("toy.json"), "--out", file("new/deep/w.safetensors")});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(fs::exists(folder_ / "new/deep/w.safetensors"));
+}
+
 TEST_F(NetCommands, NumbersOutOfRangeAreNamedInShort) {
   const auto expect_short = [&](const std::vector<std::string>& arguments,
                                 const std::string& message) {

@@ -92,6 +92,19 @@ TEST(AtomicFile, LeavesNothingWithoutCommit) {
   EXPECT_THROW(write_file(folder / "x", "again", false), Error);
 }
 
+TEST(AtomicFile, MakesItsFoldersAndLeavesNoEmptyOnes) {
+  const TemporaryFolder folder;
+  { AtomicFile(folder / "a/b/x").write("half"); }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  write_file(folder / "a/b/x", "whole");
+  EXPECT_EQ(read_file(folder / "a/b/x"), "whole");
+  std::filesystem::create_directory(folder / "mine");
+  { AtomicFile(folder / "mine/b/x").write("half"); }
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "mine"));
+  EXPECT_EQ(message_of([&] { write_file(folder / "a/b/x/y", "below a file"); }),
+            "cannot create " + (folder / "a/b/x/y").string() + ": Not a directory");
+}
+
 TEST(AtomicFile, APartialFileStaysAndIsGoneOnWith) {
   const TemporaryFolder folder;
   { AtomicFile(folder / "x", false, folder / "x.partial", 0).write("half lost"); }

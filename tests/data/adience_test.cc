@@ -167,6 +167,21 @@ TEST_F(AdienceFolder, AnImageFolderThatIsNotThereIsNamed) {
                 ", expected a folder with aligned/ and / or faces/, or the user folders");
 }
 
+TEST_F(AdienceFolder, TheFolderOfTheStoreIsMadeAndGoesWhenPackingFails) {
+  options_.out = folder_ / "new/deep/out.store";
+  pack_adience(options_);
+  EXPECT_TRUE(fs::exists(options_.out));
+  fs::resize_file(aligned(4), 200);
+  for (const std::uint64_t shard_bytes : {0, 1 << 20}) {
+    options_.out = folder_ / "other/deep/out.store", options_.shard_bytes = shard_bytes;
+    EXPECT_THROW(pack_adience(options_), Error);
+    EXPECT_FALSE(fs::exists(folder_ / "other")) << shard_bytes;
+  }
+  options_.out = aligned(0) / "out.store", options_.shard_bytes = 0;
+  EXPECT_EQ(message_of([&] { pack_adience(options_); }),
+            "cannot create " + options_.out.string() + ": Not a directory");
+}
+
 TEST_F(AdienceFolder, ADamagedImageIsAnErrorAndLeavesNothing) {
   fs::resize_file(aligned(4), 200);
   EXPECT_EQ(message_of([&] { pack_adience(options_); }),
@@ -235,7 +250,7 @@ TEST_F(AdienceFolder, TheCommandsWorkTogether) {
   EXPECT_EQ(read_image(out / "000002_landmark_aligned_face.2.n2.png").pixels,
             resize_bilinear(read_image(aligned(2)), 24, 24).pixels);
 
-  const std::string mean = folder_ / "mean.npy";
+  const std::string mean = folder_ / "new/mean.npy";
   ASSERT_EQ(run("mean " + store() + " --view age/aligned/fold1/test --out " + mean).code, 0);
   const Tensor<float> values = read_npy(mean);
   EXPECT_EQ(values.shape, (Shape{3, 24, 24}));
