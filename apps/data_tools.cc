@@ -111,7 +111,7 @@ void print_counts(const Json& counts) {
   for (const auto& [name, count] : counts.items()) width = std::max(width, name.size());
   for (const auto& [name, count] : counts.items()) {
     std::cout << "  " << std::left << std::setw(static_cast<int>(width)) << name << std::right
-              << ' ' << std::setw(7) << count << '\n';
+              << std::setw(8) << count.dump() << '\n';
   }
 }
 

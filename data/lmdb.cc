@@ -31,7 +31,8 @@ void check_is_whole(MDB_env* env, const fs::path& folder) {
   const std::uintmax_t size = fs::file_size(folder / "data.mdb", error);
   require(!error, "cannot read LMDB ", folder.string(), ": ", error.message());
   require(size >= needed, "truncated LMDB in ", folder.string(), ": ", size,
-          " bytes, expected at least ", needed);
+          " bytes, expected at least ", needed,
+          " (`mdb_copy -c` completes one that lacks unused pages)");
 }
 
 MDB_val value_of(std::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }

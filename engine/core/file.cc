@@ -60,7 +60,7 @@ MadeFolders::MadeFolders(const std::filesystem::path& file) {
   for (auto f = folder; !f.empty() && !std::filesystem::exists(f, error); f = f.parent_path()) {
     made_.push_back(f);
   }
-  if (made_.empty()) return;
+  if (folder.empty()) return;
   std::filesystem::create_directories(folder, error);
   require(!error, "cannot create ", file.string(), ": ", error.message());
 }

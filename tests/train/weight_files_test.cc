@@ -172,7 +172,9 @@ TEST(Safetensors, FailedWritesLeaveTheOldFile) {
             }).find("output exists"),
             std::string::npos);
   EXPECT_EQ(read_file(folder / "w.safetensors"), before);
-  EXPECT_NE(message_of([&] { write_safetensors(folder / "no/w.safetensors", WeightFile{}); }), "");
+  EXPECT_NE(message_of([&] { write_safetensors(folder / "w.safetensors/below", WeightFile{}); }),
+            "");
+  EXPECT_EQ(read_file(folder / "w.safetensors"), before);
 }
 
 class SmallNet {
