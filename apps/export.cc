@@ -27,9 +27,7 @@ void require_new(const fs::path& file) {
 }
 
 void print_files(const std::vector<fs::path>& files) {
-  Json names = Json::array();
-  for (const fs::path& file : files) names.push_back(file.string());
-  if (common().json) return print_json({{"files", names}});
+  if (common().json) return print_written(files);
   for (const fs::path& file : files) std::cout << file.string() << '\n';
 }
 

@@ -31,10 +31,12 @@ MapScale scale_of(const OutputArguments& a, const Colormap& map) {
   return scale;
 }
 
-// Relevance of an inner layer's positions, each spread over the part of the picture it stands for.
+// The map of a picture's pixels: relevance of an inner layer's positions is spread over the parts
+// that they stand for. Without a picture the map as it is.
 Tensor<float> at_size_of(const Image& picture, TensorView<const float> relevance,
                          ChannelFold channels) {
   const Tensor<float> map = pixel_map(relevance, channels);
+  if (picture.pixels.empty()) return map;
   Tensor<float> large(Shape{picture.height, picture.width});
   for (std::int64_t h = 0; h < picture.height; ++h) {
     for (std::int64_t w = 0; w < picture.width; ++w)
@@ -56,17 +58,14 @@ void write_maps(const OutputArguments& a, const Sample& sample, TensorView<const
   const MapScale scale = scale_of(a, map);
   write_file(folder / (sample.name + ".heatmap.png"), encode_png(heatmap(relevance, map, scale)),
              common().force);
-  const bool picture = !sample.picture.pixels.empty();
-  const Tensor<float> seen =
-      picture ? at_size_of(sample.picture, relevance, scale.channels) : Tensor<float>(Shape{0});
-  if (picture) {
+  const Tensor<float> seen = at_size_of(sample.picture, relevance, scale.channels);
+  if (!sample.picture.pixels.empty()) {
     write_file(folder / (sample.name + ".overlay.png"),
                encode_png(overlay(sample.picture, seen.view(), map, scale)), common().force);
   }
   if (a.panel) {
     write_file(folder / (sample.name + ".panel.png"),
-               encode_png(panel(sample.picture, picture ? seen.view() : relevance, map, scale)),
-               common().force);
+               encode_png(panel(sample.picture, seen.view(), map, scale)), common().force);
   }
 }
 

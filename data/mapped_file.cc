@@ -11,11 +11,6 @@
 #include "engine/core/error.h"
 
 namespace fovea {
-namespace {
-
-const auto kPage = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-
-}  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -40,7 +35,8 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::will_need(std::uint64_t offset, std::uint64_t size) const {
-  const std::uint64_t page = offset / kPage * kPage;
+  static const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t page = offset / page_bytes * page_bytes;
   // Only a hint: what it could not do, reading does.
   (void)::madvise(const_cast<std::uint8_t*>(data_) + page, offset + size - page, MADV_WILLNEED);
 }
