@@ -89,6 +89,21 @@ std::vector<pid_t> processes_with(const std::string& text) {
   return found;
 }
 
+// Gone, or a zombie without other threads: only then are its files closed, and the locks on them
+// free. Its command line is empty before that.
+bool has_ended(pid_t pid) {
+  const fs::path threads = str("/proc/", pid, "/task");
+  std::error_code gone;
+  for (fs::directory_iterator thread(threads, gone), end; !gone && thread != end;
+       thread.increment(gone)) {
+    std::ifstream in(thread->path() / "stat");
+    const std::string stat{std::istreambuf_iterator<char>(in), {}};
+    const std::size_t name_end = stat.rfind(')');  // "12 (name) S ..."
+    if (name_end != std::string::npos && stat.at(name_end + 2) != 'Z') return false;
+  }
+  return true;
+}
+
 bool eventually(const auto& condition) {
   for (int ms = 0; ms < 30000; ms += 2) {
     if (condition()) return true;
@@ -99,14 +114,18 @@ bool eventually(const auto& condition) {
 
 TEST_F(Study, KilledTwiceAndAJobOnceFinishesWithTheBitsOfAnUndisturbedRun) {
   constexpr int kIterations = 6000;
+  std::vector<pid_t> jobs;
   {
     Command first(folder_.path(), begin("s", kIterations));
     ASSERT_TRUE(eventually([&] { return newest("s/age_net_definitions/fold0") >= 500; }));
     EXPECT_EQ(status("s")["running"], 1);
+    jobs = processes_with(file("s") + "/");
+    EXPECT_FALSE(jobs.empty());
     first.kill();
   }
   // Its job does not live on.
-  EXPECT_TRUE(eventually([&] { return processes_with(file("s") + "/").empty(); }));
+  EXPECT_TRUE(eventually([&] { return std::ranges::all_of(jobs, has_ended); }));
+  EXPECT_TRUE(processes_with(file("s") + "/").empty());
   EXPECT_EQ(status("s")["running"], 0);
   EXPECT_LT(newest("s/age_net_definitions/fold0"), kIterations) << "the test disturbed nothing";
   {
